@@ -19,13 +19,25 @@ import { fault } from "./errors";
  * @throws LabError naming the file when the disk is full or the folder cannot be written
  */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
+  writeChunksAtomic(path, [typeof data === "string" ? Buffer.from(data) : data]);
+}
+
+/**
+ * {@link writeFileAtomic} for content that comes piece by piece and need not be in memory as a whole.
+ * @throws LabError naming the file when the disk is full or the folder cannot be written
+ */
+export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
   mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    const bytes = typeof data === "string" ? Buffer.from(data) : data;
     const handle = openSync(aside, "wx");
     try {
-      for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);
+      for (const bytes of chunks) {
+        // One write call takes less than 2 GiB.
+        for (let at = 0; at < bytes.length;) {
+          at += writeSync(handle, bytes, at, Math.min(bytes.length - at, 1 << 30));
+        }
+      }
       fsyncSync(handle);
     } finally {
       closeSync(handle);
