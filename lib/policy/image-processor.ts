@@ -2,13 +2,15 @@
  * From an image file to the vision tower's input, as Hugging Face's Qwen2VLImageProcessor does it: orient, convert to
  * RGB on white, resize to whole merge blocks within a pixel budget, normalise, cut into patches.
  *
- * Pixels that need no resizing come out as `transformers` computes them, to float32 rounding. A resized picture goes
- * through libvips instead of Pillow; test/policy/image-processor.test.ts states how far the two are apart.
+ * What comes out is what `transformers` computes, to float32 rounding, for grey, palette, RGB and RGBA pictures of
+ * 8 bits. Two kinds differ on purpose: 16-bit ones are scaled to 8 bits (Pillow clips them to white) and CMYK goes
+ * through a colour profile (Pillow takes the inks for pure ones).
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { fault } from "../engine/errors";
+import { type Filter, type Picture, resample } from "./resample";
 
 /** The fields of `preprocessor_config.json` that decide the result, under its own names made camel case. */
 export interface ImageProcessorConfig {
@@ -19,7 +21,7 @@ export interface ImageProcessorConfig {
   minPixels: number;
   maxPixels: number;
   doResize: boolean;
-  kernel: "nearest" | "lanczos3" | "linear" | "cubic";
+  filter: Filter;
   /** 1 where the file says not to rescale. */
   rescaleFactor: number;
   /** Per channel; 0 and 1 where the file says not to normalise. */
@@ -50,13 +52,8 @@ export interface ImageProcessor {
 export const MAX_IMAGE_PIXELS = 100_000_000;
 /** As in `transformers`. */
 const MAX_ASPECT_RATIO = 200;
-/** Pillow's numbers for resampling filters. */
-const KERNELS: readonly ImageProcessorConfig["kernel"][] = [
-  "nearest",
-  "lanczos3",
-  "linear",
-  "cubic",
-];
+/** Pillow's numbers for its filters, which the config file speaks in. */
+const FILTERS: Readonly<Record<number, Filter>> = { 1: "lanczos", 2: "bilinear", 3: "bicubic" };
 
 /**
  * Reads `preprocessor_config.json` of a checkpoint folder.
@@ -90,7 +87,7 @@ export function createImageProcessor(config: ImageProcessorConfig): ImageProcess
       let picture = await decode(source, name);
       const target = resizedSize(picture, config, name);
       if (target.width !== picture.width || target.height !== picture.height) {
-        picture = await resize(picture, target, config.kernel);
+        picture = resample(picture, target, config.filter);
       }
       return {
         patches: cutPatches(picture, config, levels),
@@ -137,13 +134,6 @@ export function smartResize(
     return scaled(Math.ceil, Math.sqrt(minPixels / (height * width)));
   }
   return nearest;
-}
-
-/** Interleaved RGB, 8 bits a channel. */
-interface Picture {
-  width: number;
-  height: number;
-  rgb: Uint8Array;
 }
 
 async function decode(source: string | Uint8Array, name: string): Promise<Picture> {
@@ -208,18 +198,6 @@ function resizedSize(
     });
   }
   return { width, height };
-}
-
-async function resize(
-  { rgb, width, height }: Picture,
-  target: { width: number; height: number },
-  kernel: ImageProcessorConfig["kernel"],
-): Promise<Picture> {
-  const data = await sharp(rgb, { raw: { width, height, channels: 3 } })
-    .resize({ ...target, fit: "fill", kernel })
-    .raw()
-    .toBuffer();
-  return { ...target, rgb: data };
 }
 
 /** Per channel, the normalised float32 of every 8-bit level: `(level - mean / rescale) / (std / rescale)`. */
@@ -288,11 +266,11 @@ function readConfig(raw: Record<string, unknown>, path: string): ImageProcessorC
   };
   const size = (raw.size ?? {}) as Record<string, unknown>;
   const normalise = raw.do_normalize !== false;
-  const kernel = KERNELS[(raw.resample as number | undefined) ?? 3];
-  if (kernel === undefined) {
+  const filter = FILTERS[(raw.resample as number | undefined) ?? 3];
+  if (filter === undefined) {
     throw fault("loadImageProcessor", `resample of ${path} is not supported`, {
       got: raw.resample,
-      expected: "0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)",
+      expected: "1 (Lanczos), 2 (bilinear) or 3 (bicubic)",
     });
   }
   // The standard values are the class's own in `transformers`; CLIP's mean and deviation.
@@ -303,7 +281,7 @@ function readConfig(raw: Record<string, unknown>, path: string): ImageProcessorC
     minPixels: number("min_pixels", raw.min_pixels ?? size.shortest_edge, 56 * 56),
     maxPixels: number("max_pixels", raw.max_pixels ?? size.longest_edge, 28 * 28 * 1280),
     doResize: raw.do_resize !== false,
-    kernel,
+    filter,
     rescaleFactor:
       raw.do_rescale === false ? 1 : number("rescale_factor", raw.rescale_factor, 1 / 255),
     imageMean: normalise ? channels("image_mean", [0.48145466, 0.4578275, 0.40821073]) : [0, 0, 0],
