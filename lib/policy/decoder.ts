@@ -1,0 +1,257 @@
+/**
+ * The decoder of Qwen2.5 (arXiv 2412.15115): grouped-query attention with M-RoPE, RMSNorm, SwiGLU.
+ *
+ * One implementation serves training and sampling. Linear layers run over all tokens of a grouped batch as one flat
+ * `[N, D]`; only attention knows segments: prompts attend to themselves, completions to their group's prompt and to
+ * themselves. A decoding step is a completion segment of one new token whose earlier keys and values come from a cache.
+ */
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
+import { tf } from "../engine/backend";
+import type { GroupedBatch } from "./batch";
+import type { DecoderConfig } from "./config";
+import { attention, linear, MASKED, rmsNorm, rotate, swiglu } from "./layers";
+import { rotaryTables } from "./positions";
+import type { Weights } from "./weights";
+
+/** One layer's parameters with the projections that share an input put together. */
+type FusedLayer = {
+  inputNorm: Tensor1D;
+  /** Query, key and value projections, `[(H + 2·KV)·d, D]`. */
+  qkv: Tensor2D;
+  qkvBias: Tensor1D;
+  output: Tensor2D;
+  mlpNorm: Tensor1D;
+  /** Gate and up projections, `[2·F, D]`. */
+  gateUp: Tensor2D;
+  down: Tensor2D;
+};
+
+/** The decoder's parameters, fused layer by layer. Built inside the gradient for training, once a rollout for sampling. */
+export type FusedDecoder = {
+  embedding: Tensor2D;
+  layers: FusedLayer[];
+  norm: Tensor1D;
+  /** `[V, D]`; the embedding itself where the head is tied. */
+  head: Tensor2D;
+};
+
+/** Puts projections together. The caller's tidy owns the new tensors; the embedding and norms are the weights' own. */
+export function fuseDecoder(weights: Weights, config: DecoderConfig): FusedDecoder {
+  const m = weights.matrix;
+  const v = weights.vector;
+  return {
+    embedding: m("model.embed_tokens.weight"),
+    norm: v("model.norm.weight"),
+    head: m(config.tiedHead ? "model.embed_tokens.weight" : "lm_head.weight"),
+    layers: Array.from({ length: config.layers }, (_unused, i) => {
+      const layer = `model.layers.${i}`;
+      const projections = ["q_proj", "k_proj", "v_proj"].map((p) => `${layer}.self_attn.${p}`);
+      return {
+        inputNorm: v(`${layer}.input_layernorm.weight`),
+        qkv: tf.concat(projections.map((p) => m(`${p}.weight`))),
+        qkvBias: tf.concat(projections.map((p) => v(`${p}.bias`))),
+        output: m(`${layer}.self_attn.o_proj.weight`),
+        mlpNorm: v(`${layer}.post_attention_layernorm.weight`),
+        gateUp: tf.concat(["gate_proj", "up_proj"].map((p) => m(`${layer}.mlp.${p}.weight`))),
+        down: m(`${layer}.mlp.down_proj.weight`),
+      };
+    }),
+  };
+}
+
+/** Keys and values of one layer, rotated. */
+export interface LayerCache {
+  /** `[P, KV, Tp, d]` */
+  promptK: Tensor4D;
+  promptV: Tensor4D;
+}
+
+/** Token and image embeddings for table rows as {@link GroupedBatch} numbers them. `[N, D]` */
+export function embed(
+  decoder: FusedDecoder,
+  images: Tensor2D | undefined,
+  rows: Int32Array,
+): Tensor2D {
+  const table = images === undefined ? decoder.embedding : tf.concat([decoder.embedding, images]);
+  return table.gather(tf.tensor1d(rows, "int32")) as Tensor2D;
+}
+
+/** Rotary tables as tensors, `[N, 1, d]` twice. */
+export function rotaryTensors(
+  positions: ArrayLike<number>,
+  config: DecoderConfig,
+): { cos: Tensor3D; sin: Tensor3D } {
+  const { cos, sin } = rotaryTables(positions, config);
+  const shape: [number, number, number] = [positions.length / 3, 1, config.headDim];
+  return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) };
+}
+
+/** Additive masks of a grouped batch; `undefined` where nothing is hidden. */
+interface Masks {
+  /** `[1, 1, Tp, Tp]` */
+  prompt: Tensor4D;
+  /** `[P, 1, Tc, Tp + Tc]` */
+  completion?: Tensor4D;
+}
+
+/**
+ * Hidden states of all tokens of a grouped batch before the final norm.
+ * @param images merged image tokens `[sum, D]` in the order of the batch's grids
+ * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
+ * @returns `[P·Tp + P·G·Tc, D]`, prompts first
+ */
+export function decode(
+  decoder: FusedDecoder,
+  config: DecoderConfig,
+  batch: GroupedBatch,
+  images: Tensor2D | undefined,
+  keep?: (layer: number, cache: LayerCache) => void,
+): Tensor2D {
+  return tf.tidy(() => {
+    const { P, G, Tp, Tc } = batch;
+    const masks = groupMasks(batch);
+    const { cos, sin } = rotaryTensors(
+      Tc === 0 ? batch.promptPositions : join(batch.promptPositions, batch.completionPositions),
+      config,
+    );
+    const rows = Tc === 0 ? batch.promptRows : join(batch.promptRows, batch.completionRows);
+    let x = embed(decoder, images, rows);
+    decoder.layers.forEach((layer, i) => {
+      x = decoderLayer(layer, config, x, cos, sin, (q, k, v) => {
+        const [qs, ks, vs] = [q, k, v].map((t) =>
+          Tc === 0 ? [t] : tf.split(t, [P * Tp, P * G * Tc]),
+        ) as [Tensor3D[], Tensor3D[], Tensor3D[]];
+        const [promptQ, promptK, promptV] = [qs[0], ks[0], vs[0]].map((t) => rowsToHeads(t, P, Tp));
+        keep?.(i, {
+          promptK: tf.keep(promptK.clone()) as Tensor4D,
+          promptV: tf.keep(promptV.clone()) as Tensor4D,
+        });
+        const mixed = promptAttention(promptQ, promptK, promptV, masks.prompt);
+        if (Tc === 0) return mixed;
+        const own = (t: Tensor3D): Tensor =>
+          t.reshape([P, G, Tc, config.kvHeads, -1, config.headDim]).transpose([0, 3, 1, 4, 2, 5]);
+        const group = groupAttention(
+          own(qs[1]),
+          { promptK, promptV },
+          own(ks[1]).reshape<Tensor3D>([P * config.kvHeads * G, Tc, config.headDim]),
+          own(vs[1]).reshape<Tensor3D>([P * config.kvHeads * G, Tc, config.headDim]),
+          masks.completion,
+        );
+        return tf.concat([mixed, group]);
+      });
+    });
+    return x;
+  });
+}
+
+/**
+ * One decoder layer.
+ * @param x `[N, D]` @param cos `[N, 1, d]`
+ * @param attend mixes tokens: rotated queries `[N, H, d]`, rotated keys and values `[N, KV, d]` to `[N, H·d]`
+ */
+export function decoderLayer(
+  layer: FusedLayer,
+  { heads, kvHeads, headDim, rmsNormEps }: DecoderConfig,
+  x: Tensor2D,
+  cos: Tensor3D,
+  sin: Tensor3D,
+  attend: (q: Tensor3D, k: Tensor3D, v: Tensor3D) => Tensor2D,
+): Tensor2D {
+  const n = x.shape[0];
+  const normed = rmsNorm(x, layer.inputNorm, rmsNormEps);
+  const qkv = linear(normed, layer.qkv, layer.qkvBias);
+  const [qk, v] = tf.split(qkv, [(heads + kvHeads) * headDim, kvHeads * headDim], 1);
+  const rotated = rotate(qk.reshape<Tensor3D>([n, heads + kvHeads, headDim]), cos, sin);
+  const [q, k] = tf.split(rotated, [heads, kvHeads], 1) as [Tensor3D, Tensor3D];
+  const mixed = attend(q, k, v.reshape<Tensor3D>([n, kvHeads, headDim]));
+  const y = x.add<Tensor2D>(linear(mixed, layer.output));
+  const gateUp = linear(rmsNorm(y, layer.mlpNorm, rmsNormEps), layer.gateUp);
+  const [gate, up] = tf.split(gateUp, 2, 1) as [Tensor2D, Tensor2D];
+  return y.add<Tensor2D>(linear(swiglu(gate, up), layer.down));
+}
+
+/**
+ * Attention of completions to their group's prompt, whose keys and values exist once a group, and to their own tokens.
+ * @param q `[P, KV, G, g, T, d]`, g query heads a key/value head
+ * @param k own keys `[P·KV·G, S, d]` @param v own values, likewise
+ * @param mask `[P or 1, 1, T, Tp + S]`
+ * @returns `[P·G·T, H·d]`
+ */
+export function groupAttention(
+  q: Tensor,
+  { promptK, promptV }: LayerCache,
+  k: Tensor3D,
+  v: Tensor3D,
+  mask?: Tensor4D,
+): Tensor2D {
+  const [P, KV, G, g, T, d] = q.shape as number[];
+  const [Tp, S] = [promptK.shape[2], k.shape[1]];
+  const scaled = q.mul(1 / Math.sqrt(d));
+  const toPrompt = tf.matMul(scaled.reshape([P, KV, G * g * T, d]), promptK, false, true);
+  const toOwn = tf.matMul(scaled.reshape([P * KV * G, g * T, d]), k, false, true);
+  const scores = tf.concat(
+    [
+      toPrompt.reshape<Tensor4D>([P, KV * G * g, T, Tp]),
+      toOwn.reshape<Tensor4D>([P, KV * G * g, T, S]),
+    ],
+    3,
+  );
+  const shares = tf.softmax(mask === undefined ? scores : scores.add(mask));
+  const [onPrompt, onOwn] = tf.split(shares, [Tp, S], 3);
+  const fromPrompt = tf.matMul(onPrompt.reshape([P, KV, G * g * T, Tp]), promptV);
+  const fromOwn = tf.matMul(onOwn.reshape([P * KV * G, g * T, S]), v);
+  return fromPrompt
+    .reshape([P, KV, G, g, T, d])
+    .add(fromOwn.reshape([P, KV, G, g, T, d]))
+    .transpose([0, 2, 4, 1, 3, 5])
+    .reshape([P * G * T, KV * g * d]);
+}
+
+/** Logits of the next token. @param hidden `[n, D]` before the final norm @returns `[n, V]` */
+export function logits(decoder: FusedDecoder, config: DecoderConfig, hidden: Tensor2D): Tensor2D {
+  return linear(rmsNorm(hidden, decoder.norm, config.rmsNormEps), decoder.head);
+}
+
+/** Causal attention within each prompt; g query heads share a key/value head. @returns `[P·T, H·d]` */
+function promptAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, mask: Tensor4D): Tensor2D {
+  const [P, H, T, d] = q.shape;
+  const KV = k.shape[1];
+  const g = H / KV;
+  const tiled = g === 1 ? mask : tf.tile(mask, [1, 1, g, 1]);
+  return attention(q.reshape<Tensor4D>([P, KV, g * T, d]), k, v, tiled as Tensor4D)
+    .reshape<Tensor4D>([P, H, T, d])
+    .transpose([0, 2, 1, 3])
+    .reshape([P * T, H * d]);
+}
+
+/** `[P·T, H, d]` to `[P, H, T, d]` */
+function rowsToHeads(x: Tensor3D, P: number, T: number): Tensor4D {
+  const [, H, d] = x.shape;
+  return x.reshape<Tensor4D>([P, T, H, d]).transpose([0, 2, 1, 3]);
+}
+
+function groupMasks({ P, Tp, Tc, promptLengths }: GroupedBatch): Masks {
+  const prompt = new Float32Array(Tp * Tp);
+  for (let t = 0; t < Tp; t++) prompt.fill(MASKED, t * Tp + t + 1, (t + 1) * Tp);
+  const masks: Masks = { prompt: tf.tensor4d(prompt, [1, 1, Tp, Tp]) };
+  if (Tc > 0) {
+    const width = Tp + Tc;
+    const completion = new Float32Array(P * Tc * width);
+    promptLengths.forEach((length, p) => {
+      for (let t = 0; t < Tc; t++) {
+        const row = (p * Tc + t) * width;
+        completion.fill(MASKED, row + length, row + Tp);
+        completion.fill(MASKED, row + Tp + t + 1, row + width);
+      }
+    });
+    masks.completion = tf.tensor4d(completion, [P, 1, Tc, width]);
+  }
+  return masks;
+}
+
+function join(a: Int32Array, b: Int32Array): Int32Array {
+  const out = new Int32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}

@@ -1,0 +1,322 @@
+/**
+ * Batched sampling with a KV cache.
+ *
+ * A prompt is prefilled once and serves its whole group. Every row draws from a random stream of its own, keyed by the
+ * caller, so that a completion does not depend on what else is in the batch. Rows that have finished leave the batch
+ * as soon as enough of them have.
+ */
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
+import { tf } from "../engine/backend";
+import { fault } from "../engine/errors";
+import { createRandom, type Random } from "../engine/random";
+import { groupBatch, type GroupedBatch, type PromptTokens } from "./batch";
+import {
+  decode,
+  decoderLayer,
+  embed,
+  fuseDecoder,
+  groupAttention,
+  logits,
+  rotaryTensors,
+  type FusedDecoder,
+  type LayerCache,
+} from "./decoder";
+import { MASKED } from "./layers";
+import type { Policy } from "./policy";
+
+/** A prompt with its pictures' merged tokens, `[tokens · D]` as the vision tower computed them. */
+export interface PreparedPrompt extends PromptTokens {
+  features: Float32Array;
+}
+
+export interface GenerateOptions {
+  /** Completions a prompt (G). */
+  group: number;
+  maxNewTokens: number;
+  /** 0 takes the most likely token. */
+  temperature: number;
+  /** One key a prompt; the stream of member g of prompt p is seeded by `${keys[p]}/${g}`. */
+  keys: readonly (string | number)[];
+  /** Tokens that end a completion; the config's end-of-sequence token by default. */
+  stopIds?: readonly number[];
+  signal?: AbortSignal;
+}
+
+/** A completion before its tokens are turned into text. */
+export interface SampledTokens {
+  /** The stop token included when there was one. */
+  ids: number[];
+  /** Natural logarithms of each token's probability under the policy at temperature 1. */
+  logprobs: number[];
+  /** Entropy of the policy at temperature 1 at each token, in nats. */
+  entropies: number[];
+  truncated: boolean;
+}
+
+/** What changes from step to step; its tensors are owned by {@link generate}. */
+interface DecodeState {
+  /** Rows still being written, as indices into all rows. */
+  rows: number[];
+  /** Prompts and completions a prompt in the caches' layout. */
+  P: number;
+  G: number;
+  prompt: LayerCache[];
+  /** Own keys and values of each layer, `[P·KV·G, t, d]`. */
+  own: { k: Tensor3D; v: Tensor3D }[];
+  /** Hides prompt padding, `[P, Tp]`; absent when all prompts are equally long. */
+  promptMask?: Tensor2D;
+}
+
+/** Rows are compacted when fewer than this share of them are still being written. */
+const COMPACT_BELOW = 0.75;
+
+/**
+ * Samples `group` completions for every prompt.
+ * @returns one list a prompt
+ * @throws LabError for an empty batch or options out of range; `AbortError` when the signal fires, between two tokens
+ */
+export async function generate(
+  policy: Policy,
+  prompts: readonly PreparedPrompt[],
+  options: GenerateOptions,
+): Promise<SampledTokens[][]> {
+  checkOptions(prompts, options);
+  const { group, maxNewTokens, temperature, keys, signal } = options;
+  const { config } = policy;
+  const stops = new Set(options.stopIds ?? [config.decoder.eosTokenId]);
+  const batch = groupBatch(prompts, undefined, config);
+  const results: SampledTokens[] = Array.from({ length: prompts.length * group }, () => ({
+    ids: [],
+    logprobs: [],
+    entropies: [],
+    truncated: true,
+  }));
+  const streams: Random[] = keys.flatMap((key) =>
+    Array.from({ length: group }, (_unused, g) => createRandom(`${key}/${g}`)),
+  );
+  const decoder = tf.tidy(() => fuseDecoder(policy.weights, config.decoder));
+  let state: DecodeState | undefined;
+  let hidden: Tensor2D | undefined;
+  try {
+    const prompt: LayerCache[] = [];
+    hidden = tf.tidy(() => {
+      const all = decode(
+        decoder,
+        config.decoder,
+        batch,
+        imageTensor(prompts, config),
+        (i, cache) => {
+          prompt[i] = cache;
+        },
+      );
+      const last = batch.promptLengths.map((length, p) => p * batch.Tp + length - 1);
+      // Every member of a group starts from its prompt's last state.
+      const repeated = last.flatMap((at) => new Array<number>(group).fill(at));
+      return all.gather(tf.tensor1d(repeated, "int32")) as Tensor2D;
+    });
+    state = startState(group, prompt, batch);
+    for (let t = 0; t < maxNewTokens; t++) {
+      signal?.throwIfAborted();
+      const drawn = draw(decoder, policy, hidden, temperature, () =>
+        Float32Array.from(state!.rows, (row) => streams[row].next()),
+      );
+      hidden.dispose();
+      hidden = undefined;
+      const tokens: number[] = [];
+      const alive: number[] = [];
+      state.rows.forEach((row, i) => {
+        const result = results[row];
+        tokens.push(drawn.ids[i]);
+        if (!result.truncated) return;
+        result.ids.push(drawn.ids[i]);
+        result.logprobs.push(drawn.logprobs[i]);
+        result.entropies.push(drawn.entropies[i]);
+        if (stops.has(drawn.ids[i])) result.truncated = false;
+        else alive.push(i);
+      });
+      if (alive.length === 0 || t === maxNewTokens - 1) break;
+      let kept = tokens;
+      if (alive.length < COMPACT_BELOW * state.rows.length) {
+        compact(state, alive, config.decoder.kvHeads);
+        kept = alive.map((i) => tokens[i]);
+      }
+      const positions = state.rows.map((row) => batch.next[Math.floor(row / group)] + t);
+      hidden = step(decoder, policy, state, kept, positions);
+      // tfjs blocks the event loop; an interrupt is seen here.
+      if (t % 4 === 3) await new Promise(setImmediate);
+    }
+  } finally {
+    hidden?.dispose();
+    if (state !== undefined) disposeState(state);
+    for (const layer of decoder.layers) tf.dispose([layer.qkv, layer.qkvBias, layer.gateUp]);
+  }
+  return prompts.map((_prompt, p) => results.slice(p * group, (p + 1) * group));
+}
+
+function checkOptions(prompts: readonly PreparedPrompt[], options: GenerateOptions): void {
+  const { group, maxNewTokens, temperature, keys } = options;
+  const must = (ok: boolean, what: string, got: unknown, expected: string): void => {
+    if (!ok) throw fault("generate", what, { got, expected });
+  };
+  must(prompts.length > 0, "no prompts", prompts.length, "at least one");
+  must(Number.isInteger(group) && group > 0, "group", group, "a whole number from 1");
+  must(maxNewTokens > 0, "maxNewTokens", maxNewTokens, "a whole number from 1");
+  must(temperature >= 0, "temperature", temperature, "0 (greedy) or more");
+  must(keys.length === prompts.length, "keys", keys.length, `one a prompt, ${prompts.length}`);
+}
+
+/** The batch's merged image tokens `[sum, D]`, or nothing when no prompt has a picture. */
+export function imageTensor(
+  prompts: readonly PreparedPrompt[],
+  config: Policy["config"],
+): Tensor2D | undefined {
+  const d = config.decoder.hiddenSize;
+  const size = prompts.reduce((sum, { features }) => sum + features.length, 0);
+  if (size === 0) return undefined;
+  const values = new Float32Array(size);
+  let at = 0;
+  for (const { features } of prompts) {
+    values.set(features, at);
+    at += features.length;
+  }
+  return tf.tensor2d(values, [size / d, d]);
+}
+
+/**
+ * One token a row from the hidden states.
+ * @param hidden `[R, D]` @param uniforms one number in [0, 1) a row, asked for only when sampling
+ */
+function draw(
+  decoder: FusedDecoder,
+  policy: Policy,
+  hidden: Tensor2D,
+  temperature: number,
+  uniforms: () => Float32Array,
+): { ids: number[]; logprobs: Float32Array; entropies: Float32Array } {
+  const rows = hidden.shape[0];
+  const packed = tf.tidy(() => {
+    const scores = logits(decoder, policy.config.decoder, hidden);
+    const logp = tf.logSoftmax(scores);
+    let ids: Tensor1D;
+    if (temperature === 0) {
+      ids = scores.argMax(1);
+    } else {
+      // Inverse of the cumulative distribution: the token is the number of cumulated shares that lie at or below u.
+      const shares = temperature === 1 ? logp.exp() : tf.softmax(scores.div(temperature));
+      const u = tf.tensor2d(uniforms(), [rows, 1]);
+      const below = tf.cumsum(shares, 1).lessEqual(u).sum(1);
+      ids = tf.minimum<Tensor1D>(below, scores.shape[1] - 1).toInt();
+    }
+    const chosen = tf.gather(logp, ids.reshape([rows, 1]), 1, 1).reshape([rows]);
+    const entropy = logp.exp().mul(logp).sum(1).neg();
+    return tf.stack([ids.toFloat(), chosen, entropy]);
+  });
+  const values = packed.dataSync<"float32">();
+  packed.dispose();
+  return {
+    ids: Array.from(values.subarray(0, rows)),
+    logprobs: values.slice(rows, 2 * rows),
+    entropies: values.slice(2 * rows),
+  };
+}
+
+/** Runs the new tokens through the decoder and appends to the caches. @returns `[R, D]` */
+function step(
+  decoder: FusedDecoder,
+  { config }: Policy,
+  state: DecodeState,
+  tokens: readonly number[],
+  positions: readonly number[],
+): Tensor2D {
+  const { kvHeads, headDim } = config.decoder;
+  const { P, G } = state;
+  return tf.tidy(() => {
+    const { cos, sin } = rotaryTensors(
+      positions.flatMap((at) => [at, at, at]),
+      config.decoder,
+    );
+    let x = embed(decoder, undefined, Int32Array.from(tokens));
+    const mask = decodeMask(state);
+    decoder.layers.forEach((layer, i) => {
+      x = decoderLayer(layer, config.decoder, x, cos, sin, (q, k, v) => {
+        const grouped = (t: Tensor): Tensor3D =>
+          t
+            .reshape([P, G, kvHeads, headDim])
+            .transpose([0, 2, 1, 3])
+            .reshape([P * kvHeads * G, 1, headDim]);
+        const own = state.own[i];
+        const grown = {
+          k: tf.keep(own === undefined ? grouped(k) : tf.concat([own.k, grouped(k)], 1)),
+          v: tf.keep(own === undefined ? grouped(v) : tf.concat([own.v, grouped(v)], 1)),
+        };
+        own?.k.dispose();
+        own?.v.dispose();
+        state.own[i] = grown;
+        const query = q.reshape([P, G, kvHeads, -1, 1, headDim]).transpose([0, 2, 1, 3, 4, 5]);
+        return groupAttention(query, state.prompt[i], grown.k, grown.v, mask);
+      });
+    });
+    return x;
+  });
+}
+
+function startState(G: number, prompt: LayerCache[], batch: GroupedBatch): DecodeState {
+  const { P, Tp, promptLengths } = batch;
+  const rows = Array.from({ length: P * G }, (_unused, row) => row);
+  const state: DecodeState = { rows, P, G, prompt, own: [] };
+  if (promptLengths.some((length) => length !== Tp)) {
+    const hidden = new Float32Array(P * Tp);
+    promptLengths.forEach((length, p) => hidden.fill(MASKED, p * Tp + length, (p + 1) * Tp));
+    state.promptMask = tf.tensor2d(hidden, [P, Tp]);
+  }
+  return state;
+}
+
+/** The prompt's mask widened by zeros over the row's own tokens, `[P, 1, 1, Tp + t + 1]`. */
+function decodeMask({ P, own, promptMask }: DecodeState): Tensor4D | undefined {
+  if (promptMask === undefined) return undefined;
+  const written = (own[0]?.k.shape[1] ?? 0) + 1;
+  const width = promptMask.shape[1] + written;
+  return tf.concat([promptMask, tf.zeros([P, written])], 1).reshape<Tensor4D>([P, 1, 1, width]);
+}
+
+/** Keeps the rows at positions `alive` only; afterwards every row stands alone (G = 1) with its own prompt. */
+function compact(state: DecodeState, alive: readonly number[], kvHeads: number): void {
+  const { G } = state;
+  const old = { ...state, prompt: state.prompt.slice(), own: state.own.slice() };
+  tf.tidy(() => {
+    const prompts = tf.tensor1d(
+      alive.map((i) => Math.floor(i / G)),
+      "int32",
+    );
+    // Caches are laid out prompt, key/value head, member.
+    const members = tf.tensor1d(
+      alive.flatMap((i) =>
+        Array.from(
+          { length: kvHeads },
+          (_unused, h) => (Math.floor(i / G) * kvHeads + h) * G + (i % G),
+        ),
+      ),
+      "int32",
+    );
+    state.prompt = old.prompt.map(({ promptK, promptV }) => ({
+      promptK: tf.keep(promptK.gather(prompts)),
+      promptV: tf.keep(promptV.gather(prompts)),
+    }));
+    state.own = old.own.map(({ k, v }) => ({
+      k: tf.keep(k.gather(members)),
+      v: tf.keep(v.gather(members)),
+    }));
+    if (old.promptMask !== undefined) state.promptMask = tf.keep(old.promptMask.gather(prompts));
+  });
+  disposeState(old);
+  state.rows = alive.map((i) => old.rows[i]);
+  state.P = alive.length;
+  state.G = 1;
+}
+
+function disposeState({ prompt, own, promptMask }: DecodeState): void {
+  for (const { promptK, promptV } of prompt) tf.dispose([promptK, promptV]);
+  for (const cache of own) tf.dispose([cache.k, cache.v]);
+  promptMask?.dispose();
+}
