@@ -1,0 +1,56 @@
+/** A line chart with the number at each point; two of its points are asked for. */
+import { createCanvas, type Point } from "../canvas";
+import type { Family } from "../family";
+import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { ask, reading } from "../wording";
+
+const LETTERS = ["P", "Q", "R", "S"];
+
+export const lines: Family = {
+  name: "lines",
+  subject: "statistics",
+  levels: [1, 2],
+  heldOut: [],
+  sample(random, level) {
+    const task = sampleTask(random, level);
+    const labels = LETTERS.slice(0, random.int(3, 4));
+    const asked = random.shuffle(labels).slice(0, 2);
+    const others = distractors(random, labels.length - 2, task.values, rangeOf(level));
+    const heights = labels.map((label) =>
+      asked.includes(label) ? task.values[asked.indexOf(label)] : (others.pop() ?? 0),
+    );
+    const names = asked.map((label) => `point ${label}`);
+    const [a, b] = names;
+    return {
+      ...task,
+      question: ask(random, task, names, { difference: [`How much higher is ${a} than ${b}?`] }),
+      read: reading(names),
+      content: contentOf(task, asked),
+      draw(style, place) {
+        const canvas = createCanvas(style);
+        const [least, most] = [Math.min(...heights), Math.max(...heights)];
+        const slot = 104 / labels.length;
+        const points = heights.map((value, i): Point => {
+          return [4 + slot * (i + 0.5), 68 - (36 * (value - least)) / (most - least)];
+        });
+        const color = place.pick(style.palette);
+        const area = place.chance(0.3);
+        canvas.polyline([[3, 4], [3, 94], [109, 94]]);
+        for (const [x, y] of points) {
+          if (area) canvas.line([x, y], [x, 94], { dash: "2 3", width: 1, stroke: color });
+        }
+        canvas.polyline(points, { stroke: color, width: style.lineWidth + 0.6 });
+        points.forEach(([x, y], i) => {
+          const neighbors = [points[i - 1], points[i + 1]].filter((point) => point !== undefined);
+          // In a valley the line runs upwards on both sides, so the number goes below it.
+          const valley = neighbors.every((point) => point[1] < y);
+          const at = valley ? y + 14 : y - 14;
+          canvas.number(heights[i], x, at, { maxWidth: slot - 4, plate: style.background });
+          canvas.circle(x, y, 3.6, { fill: color });
+          canvas.label(labels[i], x, 104);
+        });
+        return canvas.svg();
+      },
+    };
+  },
+};
