@@ -89,10 +89,14 @@ export function renderEngine(engine: Engine): string {
   return warning === undefined ? line : `${line}\n! ${warning}`;
 }
 
-/** Where set-up puts the compiled binding and its stamp; the binding may be absent. */
-export function bindingFiles(): { binding: string; stamp: string } {
+/** Where set-up puts what it compiles, and its stamp; each may be absent. */
+export function bindingFiles(): { binding: string; quiet: string; stamp: string } {
   const folder = join(dirname(load.resolve("@tensorflow/tfjs-node/package.json")), "lib/napi-v8");
-  return { binding: join(folder, "tfjs_binding.node"), stamp: join(folder, "srpo-binding.json") };
+  return {
+    binding: join(folder, "tfjs_binding.node"),
+    quiet: join(folder, "quiet.node"),
+    stamp: join(folder, "srpo-binding.json"),
+  };
 }
 
 /** What set-up recorded when it compiled the binding, if it did. */
@@ -144,7 +148,7 @@ function startNative(): Loaded {
   }
   restoreUtil();
   prepareTensorflow();
-  const tfjs = load("@tensorflow/tfjs-node") as Tfjs;
+  const tfjs = quietly(() => load("@tensorflow/tfjs-node") as Tfjs);
   const backend = tfjs.engine().backend as unknown as { isUsingGpuDevice: boolean };
   const stamp = readBindingStamp();
   const device = backend.isUsingGpuDevice ? "cuda" : "cpu";
@@ -230,6 +234,23 @@ function prepareTensorflow(): void {
   env.TF_NUM_INTRAOP_THREADS = threads;
   env.TF_NUM_INTEROP_THREADS = threads;
   env.OMP_NUM_THREADS = threads;
+}
+
+/** Runs `work` without what libtensorflow writes to standard error before it reads its log level. */
+function quietly<T>(work: () => T): T {
+  if (Number(process.env.TF_CPP_MIN_LOG_LEVEL) < 2) return work();
+  let quiet: { mute(): void; restore(): void };
+  try {
+    quiet = load(bindingFiles().quiet) as typeof quiet;
+  } catch {
+    return work();
+  }
+  quiet.mute();
+  try {
+    return work();
+  } finally {
+    quiet.restore();
+  }
 }
 
 /** danfojs asks for tfjs-node, which cannot load without its binding; it gets the tfjs that runs instead. */

@@ -1,0 +1,106 @@
+// Python's part of set-up: one virtual environment for JupyterLab and for libtensorflow.
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+  StepFailure,
+  Without,
+  ask,
+  hash,
+  lastLines,
+  readJson,
+  root,
+  run,
+  stampFits,
+  venv,
+  venvPython,
+  writeStamp,
+} from "../tools.mjs";
+
+const CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+const PROBE = `
+import sys
+print("%d.%d" % sys.version_info[:2])
+try:
+    import venv, ensurepip
+    print("venv")
+except ImportError:
+    pass`;
+
+/**
+ * The first Python 3.10 or later that can make a virtual environment; else the reason why there is none.
+ * @param {(command: string) => string | undefined} probe prints a version, then `venv` where it can make one
+ */
+export function findPython(probe = (command) => ask(command, ["-c", PROBE])) {
+  let reason = "there is no Python 3.10 or later on the PATH";
+  for (const command of CANDIDATES) {
+    const [version, hasVenv] = probe(command)?.split("\n") ?? [];
+    const [major, minor] = (version ?? "0.0").split(".").map(Number);
+    if (major !== 3 || minor < 10) continue;
+    if (hasVenv === "venv") return { command, version };
+    reason = `${command} (${version}) cannot make a venv; on Debian: apt install python${version}-venv`;
+  }
+  return { reason };
+}
+
+const requirements = (name) => join(root, "kernels", name);
+
+/** Two pins that differ in a comment are different, which costs one `pip install` that finds everything present. */
+export function requirementsHash(name) {
+  return hash(readFileSync(requirements(name)));
+}
+
+/** `3.11` where the environment works; undefined where it was never made, is half made, or lost its Python. */
+function venvVersion() {
+  return ask(venvPython, ["-c", "import pip, sys; print('%d.%d' % sys.version_info[:2])"]);
+}
+
+const stampFile = join(venv, "srpo-lab.json");
+// Programs in a virtual environment hold its path: a clone that was moved needs a new one.
+const stamp = () => ({ root, requirements: requirementsHash("requirements.txt") });
+
+export const python = {
+  name: "python",
+  title: "JupyterLab in .venv",
+  missing() {
+    return existsSync(venvPython) && stampFits(stampFile, stamp())
+      ? undefined
+      : "venv and pip install (a minute)";
+  },
+  async make() {
+    const moved = (readJson(stampFile)?.root ?? root) !== root;
+    if (moved || venvVersion() === undefined) await makeVenv();
+    rmSync(stampFile, { force: true });
+    await pipInstall("requirements.txt");
+    writeStamp(stampFile, stamp());
+    return `Python ${venvVersion()}`;
+  },
+};
+
+async function makeVenv() {
+  const { command, reason } = findPython();
+  if (command === undefined) {
+    throw new Without(`${reason}. No notebooks, no libtensorflow; tests and \`srpo\` work`);
+  }
+  const { code, output } = await run(command, ["-m", "venv", "--clear", venv]);
+  if (code === 0) return;
+  throw new StepFailure(`${command} -m venv failed`, {
+    output: lastLines(output),
+    fix: "on Debian and Ubuntu: apt install python3-venv; elsewhere check the free disk space",
+  });
+}
+
+/** Installs one requirements file into the environment; what is there already stays. */
+export async function pipInstall(name) {
+  const args = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-r"];
+  const { code, output } = await run(venvPython, [...args, requirements(name)]);
+  if (code === 0) return;
+  if (/No matching distribution found for tensorflow/.test(output)) {
+    throw new Without(`pip finds no ${name} for this Python and platform`);
+  }
+  throw new StepFailure(`pip install -r kernels/${name} failed`, {
+    output: lastLines(output),
+    fix: /No space left/.test(output)
+      ? "free some disk space: the CPU build needs 2 GB, the CUDA build 8 GB"
+      : "check the network and `pip config list`",
+  });
+}
