@@ -30,7 +30,7 @@ SPECIAL = [PAD, "<|im_start|>", END, "<|vision_start|>", "<|vision_end|>", "<|im
 TAGS = ["<think>", "</think>", "<answer>", "</answer>", "<reflection>", "</reflection>"]
 # Words of the chat form itself and a few a user is likely to write.
 CHAT_WORDS = "user assistant system You are a helpful tutor".split()
-MAX_VOCABULARY = 800
+MAX_VOCABULARY = 896
 
 CHAT_TEMPLATE = """\
 {#- ChatML with Qwen2.5-VL's vision tags. No system prompt unless the messages hold one. -#}
