@@ -146,13 +146,18 @@ export function extent(values: readonly number[], axis: Axis, air = 0.06): [numb
 /** A number as a reader wants it: three digits, thousands as k, tiny ones with an exponent. */
 export function formatNumber(value: number, format: Axis["format"] = "number"): string {
   if (!Number.isFinite(value)) return "–";
-  if (format === "percent") return `${trimZeros((100 * value).toFixed(1))} %`;
+  if (format === "percent") return `${(100 * value).toFixed(1)} %`;
   const size = Math.abs(value);
   if (size !== 0 && size < 1e-3) return trimZeros(value.toExponential(2)).replace("e-", "e−");
   if (size >= 1e9) return value.toExponential(2);
   if (size >= 1e6) return `${trimZeros((value / 1e6).toFixed(2))}M`;
   if (size >= 1e4) return `${trimZeros((value / 1e3).toFixed(1))}k`;
   return trimZeros(size >= 100 ? value.toFixed(1) : value.toPrecision(3)).replace("-", "−");
+}
+
+/** As {@link formatNumber}, for the marks of an axis: 40 % and not 40.0 %. */
+export function formatTick(value: number, format: Axis["format"]): string {
+  return formatNumber(value, format).replace(".0 %", " %");
 }
 
 function trimZeros(text: string): string {

@@ -37,7 +37,7 @@ export interface LiveDisplay {
   readonly id: string;
   /** Draws the bundle: the first time as a new display, then in place. In a terminal nothing is drawn. */
   update(bundle: MimeBundle): void;
-  /** The last update; in a terminal its text is printed. */
+  /** The last update; in a terminal its text goes to stderr, as stdout may carry JSON lines. */
   finish(bundle: MimeBundle): void;
 }
 

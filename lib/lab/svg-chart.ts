@@ -8,14 +8,15 @@ import {
   colours,
   extent,
   formatNumber,
+  formatTick,
   ticks,
   type Axis,
   type Bars,
   type Figure,
   type Line,
 } from "./chart";
-import { escapeMarkup, withoutControls } from "./display";
-import { textPath, textWidth } from "./glyphs";
+import { escapeMarkup } from "./display";
+import { at, clip, drawLegend, fit, INK, label, MUTED, widthOf } from "./svg-text";
 
 export interface SvgOptions {
   /** A line above all panels. */
@@ -24,8 +25,6 @@ export interface SvgOptions {
   columns?: number;
 }
 
-const INK = "#222222";
-const MUTED = "#5F6368";
 const GRID = "#E3E6EA";
 const HEADING = 30;
 /** Characters of a bar group's name when the names must be slanted, and their angle. */
@@ -117,7 +116,9 @@ function panel(figure: Figure, width: number, height: number): string {
     parts.push(legend.svg);
     top = legend.bottom;
   }
-  parts.push(label({ text: figure.y.title, x: 16, y: (top += 20), size: 11, fill: MUTED }));
+  if (figure.y.title) {
+    parts.push(label({ text: figure.y.title, x: 16, y: (top += 20), size: 11, fill: MUTED }));
+  }
 
   const slant = figure.bars ? slantRoom(figure.bars, width - 80) : 0;
   const frame = makeFrame(figure, {
@@ -171,7 +172,7 @@ function makeFrame(
   });
   const [from, to] = extent([...(figure.lines ?? []).flatMap((l) => l.x), ...at("x")], figure.x, 0);
   const widest = Math.max(
-    ...ticks(low, high).map((v) => widthOf(formatNumber(v, figure.y.format), 11)),
+    ...ticks(low, high).map((v) => widthOf(formatTick(v, figure.y.format), 11)),
   );
   const left = box.left + widest + 8;
   return {
@@ -188,7 +189,7 @@ function horizontalGrid(axis: Axis, frame: Frame): string {
   return ticks(...frame.yRange)
     .map((value) => {
       const y = frame.toY(value);
-      const text = formatNumber(value, axis.format);
+      const text = formatTick(value, axis.format);
       return (
         `<path d="M${at(frame.left)} ${at(y)}H${at(frame.right)}" stroke="${GRID}" stroke-width="1"/>` +
         label({ text, x: frame.left - 8, y: y + 4, size: 11, fill: MUTED, anchor: "end" })
@@ -205,7 +206,7 @@ function verticalTicks(axis: Axis, frame: Frame): string {
     marks
       .map((value) => {
         const x = frame.toX(value);
-        const text = formatNumber(value, axis.format);
+        const text = formatTick(value, axis.format);
         return (
           `<path d="M${at(x)} ${at(frame.bottom)}v4" stroke="${MUTED}"/>` +
           label({ text, x, y: frame.bottom + 17, size: 11, fill: MUTED, anchor: "middle" })
@@ -367,55 +368,4 @@ function references(figure: Figure, frame: Frame): string {
       );
     })
     .join("");
-}
-
-function drawLegend(
-  entries: readonly { name: string; fill: string }[],
-  room: number,
-  first: number,
-): { svg: string; bottom: number } {
-  let [x, y, svg] = [16, first, ""];
-  for (const { name, fill } of entries) {
-    const text = clip(name, 40);
-    const wide = 18 + widthOf(text, 11.5) + 16;
-    if (x > 16 && x + wide > 16 + room) [x, y] = [16, y + 17];
-    svg += `<rect x="${at(x)}" y="${at(y - 9)}" width="12" height="10" rx="2" fill="${fill}"/>`;
-    svg += label({ text, x: x + 18, y, size: 11.5, fill: INK });
-    x += wide;
-  }
-  return { svg, bottom: y };
-}
-
-interface Label {
-  text: string;
-  x: number;
-  y: number;
-  size: number;
-  fill: string;
-  anchor?: "start" | "middle" | "end";
-  bold?: boolean;
-}
-
-function label({ text, x, y, size, fill, anchor, bold = false }: Label): string {
-  const font = bold ? "sans-bold" : "sans";
-  return textPath({ text: withoutControls(text), x, y, size, fill, anchor, font });
-}
-
-function widthOf(text: string, size: number): number {
-  return textWidth({ text, size });
-}
-
-/** As much of a heading as fits a panel of that width. */
-function fit(text: string, size: number, width: number): string {
-  const share = (width - 32) / widthOf(text, size * 1.06);
-  return share >= 1 ? text : clip(text, Math.floor(text.length * share));
-}
-
-function clip(text: string, length: number): string {
-  return text.length > length ? text.slice(0, length - 1) + "…" : text;
-}
-
-/** Pixels with one decimal: finer than a screen, and half the bytes. */
-function at(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }
