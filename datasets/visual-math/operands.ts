@@ -20,9 +20,15 @@ export function rangeOf(level: number): Range {
 }
 
 /** Two terms at levels 1 and 2, three at level 3; `ops` limits the operations to choose from. */
-export function sampleTask(random: Random, level: number, ops: readonly ("+" | "-")[] = ["+", "-"]): Task {
+export function sampleTask(
+  random: Random,
+  level: number,
+  ops: readonly ("+" | "-")[] = ["+", "-"],
+): Task {
   const range = rangeOf(level);
-  return level < 3 ? twoTerms(random, random.pick(ops), range) : threeTerms(random, random.pick(ops), range);
+  return level < 3
+    ? twoTerms(random, random.pick(ops), range)
+    : threeTerms(random, random.pick(ops), range);
 }
 
 /** `a + b`, or `a - b` with a > b. */
@@ -60,7 +66,12 @@ export function product(random: Random, most = 250): { many: number; few: number
 }
 
 /** `count` numbers that are none of `taken` and all different, to stand beside the ones that matter. */
-export function distractors(random: Random, count: number, taken: readonly number[], range: Range): number[] {
+export function distractors(
+  random: Random,
+  count: number,
+  taken: readonly number[],
+  range: Range,
+): number[] {
   const out: number[] = [];
   while (out.length < count) {
     const value = random.int(range.low, range.high);

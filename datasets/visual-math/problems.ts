@@ -90,12 +90,22 @@ export function createItem({
  */
 export function generateItems(options: GenerateOptions & { split: SplitName }): VisualMathItem[] {
   const { split } = options;
-  return generate(options, split, (family) => family.levels, (key) => splitOf(key) === split);
+  return generate(
+    options,
+    split,
+    (family) => family.levels,
+    (key) => splitOf(key) === split,
+  );
 }
 
 /** Out-of-distribution problems: the families and levels that none of the four sets has. */
 export function generateOod(options: GenerateOptions): VisualMathItem[] {
-  return generate(options, "ood", (family) => family.heldOut, () => true);
+  return generate(
+    options,
+    "ood",
+    (family) => family.heldOut,
+    () => true,
+  );
 }
 
 /** The item's picture as SVG text. */
@@ -105,7 +115,10 @@ export function drawItem({ scene, style, seed }: VisualMathItem): string {
 
 /** The item's picture as a PNG of the style's size. */
 export function renderPng(item: VisualMathItem): Promise<Buffer> {
-  return sharp(Buffer.from(drawItem(item))).removeAlpha().png().toBuffer();
+  return sharp(Buffer.from(drawItem(item)))
+    .removeAlpha()
+    .png()
+    .toBuffer();
 }
 
 /**
@@ -152,6 +165,12 @@ function generate(
       levels: levelsOf(family).filter((level) => levels === undefined || levels.includes(level)),
     }))
     .filter((source) => source.levels.length > 0);
+  if (sources.length === 0) {
+    throw fault("generateItems", `no family has ${label} problems at these levels`, {
+      got: { families: options.families, levels },
+      try: "generateOod for held-out families and levels",
+    });
+  }
   const random = createRandom(`visual-math/${label}/${seed}`);
   const seen = new Set<string>();
   const items: VisualMathItem[] = [];

@@ -18,7 +18,10 @@ export function sentence(clauses: readonly string[]): string {
 }
 
 /** The reading `<name> <verb> <value>` for each name, in order. */
-export function reading(names: readonly string[], verb = "is at"): (values: readonly number[]) => string {
+export function reading(
+  names: readonly string[],
+  verb = "is at",
+): (values: readonly number[]) => string {
   return (values) => sentence(names.map((name, i) => `${name} ${verb} ${values[i]}`));
 }
 
@@ -29,13 +32,18 @@ export interface Phrasings {
 }
 
 /** A question for a chain of sums and differences over `names`. */
-export function ask(random: Random, { chain }: Task, names: readonly string[], extra: Phrasings = {}): string {
+export function ask(
+  random: Random,
+  { chain }: Task,
+  names: readonly string[],
+  extra: Phrasings = {},
+): string {
   const [a, b, c] = names;
   if (chain.some((term) => term.op === "-")) {
     if (names.length === 3) return `What is ${a} plus ${b} minus ${c}?`;
     return random.pick([
       `What is ${a} minus ${b}?`,
-      `What is the difference of ${a} and ${b}?`,
+      `What is the difference between ${a} and ${b}?`,
       ...(extra.difference ?? []),
     ]);
   }

@@ -36,7 +36,15 @@ export const beaker: Family = {
           const [x, fill] = [4 + 36 * i, colors[i]];
           const high = 24 + 46 * (volume / most);
           canvas.rect(x, 90 - high, 32, high, { fill });
-          canvas.polyline([[x, 8], [x, 90], [x + 32, 90], [x + 32, 8]], { width: style.lineWidth + 0.4 });
+          canvas.polyline(
+            [
+              [x, 8],
+              [x, 90],
+              [x + 32, 90],
+              [x + 32, 8],
+            ],
+            { width: style.lineWidth + 0.4 },
+          );
           for (let mark = 20; mark < 86; mark += 11) {
             if (mark < 88 - high) canvas.line([x, mark], [x + 7, mark], { width: 1.2 });
           }

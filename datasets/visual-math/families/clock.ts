@@ -17,17 +17,18 @@ export const clock: Family = {
 
 function sampleHands(random: Random): Scene {
   const [hour, minute] = [random.int(1, 12), 5 * random.int(1, 11)];
-  const op = random.pick(["+", "-"] as const);
-  const shift = op === "+" ? random.int(3, 99) : random.int(2, minute - 1);
+  const op = minute === 55 ? "-" : random.pick(["+", "-"] as const);
+  // The hour stays the same, so that minutes are all that counts.
+  const duration = op === "+" ? random.int(2, 59 - minute) : random.int(2, minute - 1);
   return {
-    values: [minute, shift],
+    values: [minute, duration],
     chain: chainOf("+", op),
-    question: random.pick([
-      "At which minute is the clock after the time below?",
-      "What is the minute of the clock with the time below?",
-    ]),
-    read: ([at, time]) => `The clock is at minute ${at} and the time below is ${op} ${time}.`,
-    content: `${minute} ${op} ${shift}`,
+    question:
+      op === "+"
+        ? "At which minute is the clock after the time below?"
+        : "At which minute was the clock before the time below?",
+    read: ([now, time]) => `The clock is at minute ${now} and the time below is ${time}.`,
+    content: `${minute} ${op} ${duration}`,
     draw(style, place) {
       const canvas = createCanvas(style);
       const [x, y, radius] = [56, 42, 39];
@@ -43,12 +44,14 @@ function sampleHands(random: Random): Scene {
       });
       for (let i = 0; i < 12; i++) {
         const length = i % 3 === 0 ? 8 : 5;
-        canvas.line(at(i / 12, radius - length), at(i / 12, radius - 1), { width: i % 3 ? 1.4 : 2.4 });
+        canvas.line(at(i / 12, radius - length), at(i / 12, radius - 1), {
+          width: i % 3 ? 1.4 : 2.4,
+        });
       }
       canvas.line([x, y], at((hour + minute / 60) / 12, 18), { width: 4.4 });
       canvas.line([x, y], at(minute / 60, 31), { width: 2.6, stroke: color });
       canvas.circle(x, y, 3, { fill: style.ink });
-      canvas.number(`${op} ${shift}`, 56, 98, { height: 15 });
+      canvas.number(`${duration} min`, 56, 98, { height: 15 });
       return canvas.svg();
     },
   };

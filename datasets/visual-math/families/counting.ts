@@ -4,13 +4,22 @@ import type { Family, Scene } from "../family";
 import type { Random } from "../../../lib/engine/random";
 import { chainOf, contentOf, product } from "../operands";
 import { inkOn } from "../style";
-import { ask, reading } from "../wording";
+import { ask } from "../wording";
 
-const SHAPES: Readonly<Record<string, (canvas: Canvas, x: number, y: number, fill: string) => void>> = {
+const SHAPES: Readonly<
+  Record<string, (canvas: Canvas, x: number, y: number, fill: string) => void>
+> = {
   circles: (canvas, x, y, fill) => canvas.circle(x, y, 9, { fill }),
   squares: (canvas, x, y, fill) => canvas.rect(x - 8, y - 8, 16, 16, { fill }),
   triangles: (canvas, x, y, fill) =>
-    canvas.polygon([[x, y - 9], [x + 10, y + 8], [x - 10, y + 8]], { fill }),
+    canvas.polygon(
+      [
+        [x, y - 9],
+        [x + 10, y + 8],
+        [x - 10, y + 8],
+      ],
+      { fill },
+    ),
   stars: (canvas, x, y, fill) =>
     canvas.polygon(
       Array.from({ length: 10 }, (_, i) => {
@@ -35,7 +44,7 @@ function sampleKinds(random: Random): Scene {
   const kinds = random.shuffle(Object.keys(SHAPES)).slice(0, 3);
   const op = random.pick(["+", "-"] as const);
   let values: number[];
-  do values = [random.int(1, 8), random.int(1, 7)];
+  do values = [random.int(2, 8), random.int(2, 7)];
   while (op === "-" && values[0] <= values[1]);
   const others = random.int(1, Math.min(4, 16 - values[0] - values[1]));
   const names = kinds.slice(0, 2);
@@ -46,7 +55,7 @@ function sampleKinds(random: Random): Scene {
       sum: [`How many ${names[0]} and ${names[1]} are there?`],
       difference: [`How many more ${names[0]} than ${names[1]} are there?`],
     }),
-    read: reading(names, "are"),
+    read: ([first, second]) => `There are ${first} ${names[0]} and ${second} ${names[1]}.`,
     content: contentOf(task, names),
     draw(style, place) {
       const canvas = createCanvas(style);
@@ -77,7 +86,8 @@ function sampleBoxes(random: Random): Scene {
       "How many do the boxes and the bag hold?",
       "What do all boxes and the bag hold in total?",
     ]),
-    read: ([boxes, each, bag]) => `There are ${boxes} boxes with ${each} each and the bag has ${bag}.`,
+    read: ([boxes, each, bag]) =>
+      `There are ${boxes} boxes with ${each} each and the bag has ${bag}.`,
     content: `boxes ${values.join(" ")}`,
     draw(style, place) {
       const canvas = createCanvas(style);

@@ -27,7 +27,15 @@ export const forces: Family = {
         const color = place.pick(style.palette);
         const rows = { left: 0, right: 0 } as Record<string, number>;
         const total = (side: string): number => sides.filter((name) => name === side).length;
-        canvas.rect(42, 24, 28, 64, { fill: mix(style.background, color, 0.25), stroke: color }, 2);
+        const top = Math.max(total("left"), total("right")) > 1 ? 24 : 44;
+        canvas.rect(
+          42,
+          top,
+          28,
+          88 - top,
+          { fill: mix(style.background, color, 0.25), stroke: color },
+          2,
+        );
         canvas.line([2, 89], [110, 89], { width: 2 });
         task.values.forEach((value, i) => {
           const side = sides[i];

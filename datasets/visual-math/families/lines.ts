@@ -35,16 +35,20 @@ export const lines: Family = {
         });
         const color = place.pick(style.palette);
         const area = place.chance(0.3);
-        canvas.polyline([[3, 4], [3, 94], [109, 94]]);
+        canvas.polyline([
+          [3, 4],
+          [3, 94],
+          [109, 94],
+        ]);
         for (const [x, y] of points) {
           if (area) canvas.line([x, y], [x, 94], { dash: "2 3", width: 1, stroke: color });
         }
         canvas.polyline(points, { stroke: color, width: style.lineWidth + 0.6 });
         points.forEach(([x, y], i) => {
           const neighbors = [points[i - 1], points[i + 1]].filter((point) => point !== undefined);
-          // In a valley the line runs upwards on both sides, so the number goes below it.
-          const valley = neighbors.every((point) => point[1] < y);
-          const at = valley ? y + 14 : y - 14;
+          // The number goes to the side from which the line on the whole runs away.
+          const rise = neighbors.reduce((sum, point) => sum + y - point[1], 0);
+          const at = rise > 0 ? y + 14 : y - 14;
           canvas.number(heights[i], x, at, { maxWidth: slot - 4, plate: style.background });
           canvas.circle(x, y, 3.6, { fill: color });
           canvas.label(labels[i], x, 104);

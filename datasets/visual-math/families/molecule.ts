@@ -13,7 +13,7 @@ export const molecule: Family = {
   sample(random, level) {
     const task = sampleTask(random, level, ["+"]);
     const asked = random.pick(["top", "bottom"]);
-    const others = distractors(random, random.int(1, 3), task.values, rangeOf(level));
+    const others = distractors(random, random.int(2, 3), task.values, rangeOf(level));
     return {
       ...task,
       question: random.pick([
@@ -21,7 +21,10 @@ export const molecule: Family = {
         `How much mass has the ${asked} molecule?`,
       ]),
       read: (values) => `The ${asked} molecule has ${listed(values.map(String))}.`,
-      content: contentOf(task, task.values.map(() => "atom")),
+      content: contentOf(
+        task,
+        task.values.map(() => "atom"),
+      ),
       draw(style, place) {
         const canvas = createCanvas(style);
         const colors = place.shuffle(style.palette);

@@ -22,28 +22,38 @@ export const motion: Family = {
       values: far ? [fast, time] : [fast, slow, time],
       chain: far ? chainOf("+", "*") : chainOf("+", "-", "*"),
       question: far
-        ? random.pick([`How far is ${first} after the time?`, `How far does ${first} go in the time?`])
-        : random.pick([`How far is ${first} ahead of ${second} after the time?`]),
-      read: reading(far ? [`the speed of ${first}`, "the time"] : [first, second, "the time"], "is"),
+        ? random.pick([
+            `How far is ${first} after the time?`,
+            `How far does ${first} go in the time?`,
+          ])
+        : `How far is ${first} ahead of ${second} after the time?`,
+      read: reading(
+        far ? [`the speed of ${first}`, "the time"] : [first, second, "the time"],
+        "is",
+      ),
       content: far ? `${first} ${fast} ${time}` : `${fast} ${slow} ${time}`,
       draw(style, place) {
         const canvas = createCanvas(style);
         const paints = place.shuffle(style.palette);
         const speeds: Record<string, number> = { [cars[0]]: fast, [cars[1]]: slow };
         canvas.circle(38, 14, 10, { stroke: style.ink });
-        canvas.polyline([[38, 8], [38, 14], [43, 14]]);
-        canvas.number(time, 58, 14, { height: 15 });
+        canvas.polyline([
+          [38, 8],
+          [38, 14],
+          [43, 14],
+        ]);
+        canvas.number(time, 60, 14, { height: 15 });
         ["A", "B"].forEach((name, i) => {
           const road = 66 + 42 * i;
-          const [x, color] = [4 + place.int(0, 6), paints[i]];
-          const body = `M${x} ${road - 6}v-14h7l6 -10h22l8 10h7v14z`;
+          const [x, color] = [4 + place.int(0, 5), paints[i]];
+          const body = `M${x} ${road - 6}v-14h6l6 -10h20l8 10h6v14z`;
           canvas.line([2, road], [110, road], { width: 2 });
           canvas.path(body, { fill: color });
-          for (const wheel of [x + 11, x + 39]) {
+          for (const wheel of [x + 11, x + 36]) {
             canvas.circle(wheel, road - 5.5, 4.5, { fill: style.ink, stroke: style.background });
           }
-          canvas.label(name, x + 25, road - 18, { fill: inkOn(color) });
-          canvas.number(speeds[name], 75, road - 17, { height: 15, maxWidth: 28 });
+          canvas.label(name, x + 23, road - 18, { fill: inkOn(color) });
+          canvas.number(speeds[name], 73, road - 17, { height: 15, maxWidth: 28 });
           canvas.arrow([91, road - 17], [109, road - 17], { stroke: color, width: 2.4 });
         });
         return canvas.svg();

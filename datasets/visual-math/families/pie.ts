@@ -24,7 +24,10 @@ export const pie: Family = {
         "How much is missing in the circle?",
       ]),
       read: (read) => `The circle has ${listed(read.map(String))} of 100.`,
-      content: contentOf(task, values.map(() => "slice")),
+      content: contentOf(
+        task,
+        values.map(() => "slice"),
+      ),
       draw(style, place) {
         const canvas = createCanvas(style);
         const colors = place.shuffle(style.palette);
@@ -43,9 +46,15 @@ export const pie: Family = {
             56 + radius * Math.cos(2 * Math.PI * share),
             56 + radius * Math.sin(2 * Math.PI * share),
           ];
-          const [start, end] = [at(from, 52), at(to, 52)].map((point) => point.map((c) => c.toFixed(2)).join(" "));
+          const [start, end] = [at(from, 52), at(to, 52)].map((point) =>
+            point.map((c) => c.toFixed(2)).join(" "),
+          );
           const large = to - from > 0.5 ? 1 : 0;
-          canvas.path(`M56 56L${start}A52 52 0 ${large} 1 ${end}Z`, { fill, stroke: style.ink, width: 1.4 });
+          canvas.path(`M56 56L${start}A52 52 0 ${large} 1 ${end}Z`, {
+            fill,
+            stroke: style.ink,
+            width: 1.4,
+          });
           const [x, y] = at((from + to) / 2, 33);
           canvas.number(faces[i], x, y, { fill: missing ? style.ink : inkOn(fill), maxWidth: 26 });
           from = to;

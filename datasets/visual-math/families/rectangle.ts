@@ -11,7 +11,11 @@ export const rectangle: Family = {
   levels: [1, 2, 3],
   heldOut: [],
   sample(random, level) {
-    return level === 1 ? sampleArea(random) : level === 2 ? samplePerimeter(random) : sampleHole(random);
+    return level === 1
+      ? sampleArea(random)
+      : level === 2
+        ? samplePerimeter(random)
+        : sampleHole(random);
   },
 };
 
@@ -21,7 +25,10 @@ function sampleArea(random: Random): Scene {
   return {
     values,
     chain: chainOf("+", "*"),
-    question: random.pick(["What is the area of the rectangle?", "How big is the area of the rectangle?"]),
+    question: random.pick([
+      "What is the area of the rectangle?",
+      "How big is the area of the rectangle?",
+    ]),
     read: readSides,
     content: `area ${many} ${few}`,
     draw: (style, place) => drawRectangle(style, place, values),
@@ -40,7 +47,10 @@ function samplePerimeter(random: Random): Scene {
       "How long is the way around the rectangle?",
     ]),
     read: readSides,
-    content: `perimeter ${values.slice().sort((a, b) => a - b).join(" ")}`,
+    content: `perimeter ${values
+      .slice()
+      .sort((a, b) => a - b)
+      .join(" ")}`,
     draw: (style, place) => drawRectangle(style, place, values),
   };
 }

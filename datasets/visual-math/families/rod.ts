@@ -24,7 +24,8 @@ export const rod: Family = {
     return {
       ...task,
       question: ask(random, task, names, {
-        sum: asked.length === 2 ? [`How long are ${a} and ${b} in total?`] : ["How long is the rod?"],
+        sum:
+          asked.length === 2 ? [`How long are ${a} and ${b} in total?`] : ["How long is the rod?"],
         difference: [`How much longer is ${a} than ${b}?`],
       }),
       read: reading(names),
@@ -34,16 +35,23 @@ export const rod: Family = {
         const colors = place.shuffle(style.palette);
         const weights = lengths.map((length) => length + 0.9 * Math.max(...lengths));
         const unit = 106 / weights.reduce((sum, weight) => sum + weight, 0);
-        const [y, above] = [44 + place.int(-3, 3), place.chance(0.5)];
+        const above = place.chance(0.5);
+        const [y, tick] = [(above ? 48 : 34) + place.int(-5, 5), above ? -1 : 1];
         let x = 3;
         lengths.forEach((length, i) => {
           const wide = weights[i] * unit;
-          const middle = x + wide / 2;
-          canvas.rect(x, y, wide, 24, { fill: colors[i] });
-          canvas.label(LETTERS[i], middle, y + 12, { fill: inkOn(colors[i]), height: 13 });
-          const dimension = above ? y - 8 : y + 32;
-          canvas.polyline([[x + 1.5, dimension - 4], [x + 1.5, dimension], [x + wide - 1.5, dimension], [x + wide - 1.5, dimension - 4]].map(([px, py]) => [px, above ? 2 * dimension - py : py] as const));
-          canvas.number(length, middle, above ? y - 20 : y + 44, { maxWidth: wide - 3 });
+          const [from, to, middle] = [x + 1.5, x + wide - 1.5, x + wide / 2];
+          const dimension = above ? y - 8 : y + 38;
+          const end = dimension - 4 * tick;
+          canvas.rect(x, y, wide, 30, { fill: colors[i] });
+          canvas.label(LETTERS[i], middle, y + 15, { fill: inkOn(colors[i]), height: 13 });
+          canvas.polyline([
+            [from, end],
+            [from, dimension],
+            [to, dimension],
+            [to, end],
+          ]);
+          canvas.number(length, middle, dimension + 12 * tick, { height: 15, maxWidth: wide - 3 });
           x += wide;
         });
         return canvas.svg();

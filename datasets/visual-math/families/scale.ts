@@ -11,7 +11,7 @@ export const scale: Family = {
   levels: [1, 2, 3],
   heldOut: [],
   sample(random, level) {
-    const task = sampleTask(random, level);
+    const task = sampleTask(random, level, level === 3 ? ["-"] : ["+", "-"]);
     const sideOf = task.chain.map(({ op }) => (op === "+" ? 0 : 1));
     const [one, other] = random.shuffle(["left", "right"]);
     return {
@@ -28,12 +28,15 @@ export const scale: Family = {
           ? `On the ${one} is ${on(0)} and on the ${other} is ${on(1)}.`
           : `On the ${one} is ${on(0)} and on the ${other} is nothing.`;
       },
-      content: contentOf(task, sideOf.map((side) => (side === 0 ? "one" : "other"))),
+      content: contentOf(
+        task,
+        sideOf.map((side) => (side === 0 ? "one" : "other")),
+      ),
       draw(style, place) {
         const canvas = createCanvas(style);
         const color = place.pick(style.palette);
         const most = Math.max(...task.values);
-        const [beam, gap] = [80, 1.5];
+        const [beam, gap] = [80, 1];
         const blocks = [0, 1].map((side) => {
           const numbers = task.values.filter((_, i) => sideOf[i] === side);
           const faces = numbers.map((value) => ({ text: String(value), size: value / most }));
@@ -41,7 +44,7 @@ export const scale: Family = {
         });
         blocks.forEach((faces, side) => {
           const middle = (side === 0) === (one === "left") ? 29 : 83;
-          const wide = faces.length > 1 ? 24 : 28;
+          const wide = faces.length > 1 ? 25.5 : 28;
           faces.forEach(({ text, size }, i) => {
             const fill = text === "?" ? style.background : style.palette[(i + 2 * side) % 4];
             const high = 22 + 24 * size;
@@ -53,7 +56,14 @@ export const scale: Family = {
           });
         });
         canvas.rect(2, beam, 108, 5, { fill: style.ink }, 1);
-        canvas.polygon([[56, beam + 5], [68, 108], [44, 108]], { fill: color });
+        canvas.polygon(
+          [
+            [56, beam + 5],
+            [68, 108],
+            [44, 108],
+          ],
+          { fill: color },
+        );
         return canvas.svg();
       },
     };

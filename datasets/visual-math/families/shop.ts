@@ -21,15 +21,45 @@ const THINGS: Readonly<Record<string, Icon>> = {
   },
   house: (canvas, x, y, fill, ink) => {
     canvas.rect(x - 11, y - 1, 22, 16, { fill });
-    canvas.polygon([[x - 15, y - 1], [x, y - 15], [x + 15, y - 1]], { fill: ink });
+    canvas.polygon(
+      [
+        [x - 15, y - 1],
+        [x, y - 15],
+        [x + 15, y - 1],
+      ],
+      { fill: ink },
+    );
   },
   tree: (canvas, x, y, fill, ink) => {
     canvas.rect(x - 2.5, y + 6, 5, 10, { fill: ink });
-    canvas.polygon([[x, y - 16], [x + 13, y + 8], [x - 13, y + 8]], { fill });
+    canvas.polygon(
+      [
+        [x, y - 16],
+        [x + 13, y + 8],
+        [x - 13, y + 8],
+      ],
+      { fill },
+    );
   },
   glass: (canvas, x, y, fill, ink) => {
-    canvas.polygon([[x - 10.5, y - 3], [x + 10.5, y - 3], [x + 8, y + 15], [x - 8, y + 15]], { fill });
-    canvas.polyline([[x - 12, y - 14], [x - 8, y + 15], [x + 8, y + 15], [x + 12, y - 14]], { stroke: ink });
+    canvas.polygon(
+      [
+        [x - 10.5, y - 3],
+        [x + 10.5, y - 3],
+        [x + 8, y + 15],
+        [x - 8, y + 15],
+      ],
+      { fill },
+    );
+    canvas.polyline(
+      [
+        [x - 12, y - 14],
+        [x - 8, y + 15],
+        [x + 8, y + 15],
+        [x + 12, y - 14],
+      ],
+      { stroke: ink },
+    );
   },
   moon: (canvas, x, y, fill) => {
     canvas.path(`M${x + 4} ${y - 15}a15 15 0 1 0 9 24a13 13 0 0 1 -9 -24z`, { fill });

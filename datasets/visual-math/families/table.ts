@@ -30,7 +30,9 @@ export const table: Family = {
       ...task,
       question: whole
         ? `What is the sum of column ${column}?`
-        : ask(random, task, names, { difference: [`How much more is ${names[0]} than ${names[1]}?`] }),
+        : ask(random, task, names, {
+            difference: [`How much more is ${names[0]} than ${names[1]}?`],
+          }),
       read: whole
         ? (values) => `Column ${column} has ${listed(values.map(String))}.`
         : reading(names, "is"),

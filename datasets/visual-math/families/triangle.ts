@@ -70,8 +70,10 @@ function sampleSides(random: Random): ReturnType<Family["sample"]> {
       const canvas = createCanvas(style);
       const [left, right, apex] = outline(canvas, style, place, { base: 88, top: 10, reach: 38 });
       const [a, b, c] = task.values;
-      canvas.number(a, (left[0] + apex[0]) / 2 - 15, 42);
-      canvas.number(b, (right[0] + apex[0]) / 2 + 15, 42);
+      // Where a side is as low as the digits' feet it is nearest to them.
+      const edge = (corner: Point): number => apex[0] + ((corner[0] - apex[0]) * (49 - 10)) / 78;
+      canvas.number(a, edge(left) - 4, 42, { anchor: "end", maxWidth: 26 });
+      canvas.number(b, edge(right) + 4, 42, { anchor: "start", maxWidth: 26 });
       canvas.number(c, 56, 101);
       return canvas.svg();
     },
