@@ -1,0 +1,65 @@
+/** The first cell of a notebook: what runs here, on what, with which seed, and how long it will take. */
+import { cpus, totalmem } from "node:os";
+import { displayable, escapeMarkup, type Displayable } from "./display";
+import { formatSeconds } from "./monitor";
+
+export interface LabInfo {
+  preset: string;
+  seed: number;
+  engine: {
+    backend: string;
+    device: string;
+    /** Why this one and not another. */
+    reason: string;
+    threads?: number;
+    versions: Readonly<Record<string, string | undefined>>;
+    /** Shown loudly: everything runs, but not as it could. */
+    warning?: string;
+  };
+  /** One line; {@link hardware} unless told otherwise. */
+  hardware?: string;
+  /** How long each stage takes on hardware like this, in seconds; a stage whose run is there already takes none. */
+  stages?: readonly { name: string; seconds: number; done?: boolean }[];
+}
+
+/** What the notebook runs on and with, as the value of its first cell. */
+export function labInfo(info: LabInfo): Displayable {
+  const { engine, stages = [] } = info;
+  const versions = Object.entries(engine.versions).flatMap(([name, version]) =>
+    version === undefined ? [] : [`${name} ${version}`],
+  );
+  const threads = engine.threads === undefined ? "" : `, ${engine.threads} threads`;
+  const lines: [string, string][] = [
+    ["preset", info.preset],
+    ["engine", `${engine.backend} on ${engine.device}${threads}: ${engine.reason}`],
+    ["versions", versions.join(" · ")],
+    ["hardware", info.hardware ?? hardware()],
+    ["seed", String(info.seed)],
+  ];
+  if (stages.length > 0) {
+    const left = stages.reduce((sum, { seconds, done }) => sum + (done ? 0 : seconds), 0);
+    const times = stages.map(({ name, seconds, done }) =>
+      done ? `${name} done` : `${name} about ${formatSeconds(seconds)}`,
+    );
+    lines.push(["time", `${times.join(" · ")} · in all about ${formatSeconds(left)}`]);
+  }
+  const warning = engine.warning ?? "";
+  return displayable(() => ({
+    "text/html":
+      (warning
+        ? `<div style="background:#FFF4E5;color:#222222;border-left:4px solid #D55E00;padding:6px 10px"><b>Warning:</b> ${escapeMarkup(warning)}</div>`
+        : "") +
+      `<table>${lines.map(([key, value]) => `<tr><th style="text-align:left">${key}</th><td style="text-align:left">${escapeMarkup(value)}</td></tr>`).join("")}</table>`,
+    "text/plain": [
+      ...(warning ? [`! ${warning}`] : []),
+      ...lines.map(([key, value]) => `${key.padEnd(9)} ${value}`),
+    ].join("\n"),
+  }));
+}
+
+/** Processor, cores and memory in a line, e.g. `2 × Intel Xeon, 8 GB`. */
+export function hardware(): string {
+  const cores = cpus();
+  const model = cores[0]?.model.replace(/\s+/g, " ").trim() || process.arch;
+  return `${cores.length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GB`;
+}
