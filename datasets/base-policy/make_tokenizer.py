@@ -126,7 +126,6 @@ def settings(tokenizer: Tokenizer) -> dict[str, dict]:
             split_special_tokens=False,
             unk_token=None,
         ),
-        "special_tokens_map.json": dict(additional_special_tokens=SPECIAL, eos_token=END, pad_token=PAD),
         "generation_config.json": dict(
             do_sample=True,
             temperature=1.0,

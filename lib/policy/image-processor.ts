@@ -11,6 +11,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { fault } from "../engine/errors";
 import { type Filter, type Picture, resample } from "./resample";
+import type { Grid } from "./vision";
 
 /** The fields of `preprocessor_config.json` that decide the result, under its own names made camel case. */
 export interface ImageProcessorConfig {
@@ -28,9 +29,6 @@ export interface ImageProcessorConfig {
   imageMean: number[];
   imageStd: number[];
 }
-
-/** Patches in time, height and width. */
-export type Grid = [number, number, number];
 
 /** One image, ready for the vision tower. */
 export interface ProcessedImage {

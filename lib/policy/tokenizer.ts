@@ -8,7 +8,7 @@ import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { fault } from "../engine/errors";
 import type { PolicyConfig } from "./config";
-import type { Grid } from "./image-processor";
+import type { Grid } from "./vision";
 
 /** One turn, in the form that chat templates of vision models expect. */
 export interface Message {
