@@ -27,19 +27,23 @@ except ImportError:
     pass`;
 
 /**
- * The first Python 3.10 or later that can make a virtual environment; else the reason why there is none.
+ * The first Python 3.10 or later that can make a virtual environment, one that libtensorflow has wheels for (up to 3.13)
+ * before a newer one; else the reason why there is none.
  * @param {(command: string) => string | undefined} probe prints a version, then `venv` where it can make one
  */
 export function findPython(probe = (command) => ask(command, ["-c", PROBE])) {
   let reason = "there is no Python 3.10 or later on the PATH";
+  let newer;
   for (const command of CANDIDATES) {
     const [version, hasVenv] = probe(command)?.split("\n") ?? [];
     const [major, minor] = (version ?? "0.0").split(".").map(Number);
     if (major !== 3 || minor < 10) continue;
-    if (hasVenv === "venv") return { command, version };
-    reason = `${command} (${version}) cannot make a venv; on Debian: apt install python${version}-venv`;
+    if (hasVenv === "venv" && minor <= 13) return { command, version };
+    if (hasVenv === "venv") newer ??= { command, version };
+    else
+      reason = `${command} (${version}) cannot make a venv; on Debian: apt install python${version}-venv`;
   }
-  return { reason };
+  return newer ?? { reason };
 }
 
 const requirements = (name) => join(root, "kernels", name);
