@@ -4,7 +4,7 @@ import type { Family } from "../family";
 import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
 
-const LETTERS = ["P", "Q", "R", "S"];
+const LETTERS = ["K", "M", "S", "T"];
 
 export const lines: Family = {
   name: "lines",
