@@ -55,7 +55,8 @@ function sampleKinds(random: Random): Scene {
       sum: [`How many ${names[0]} and ${names[1]} are there?`],
       difference: [`How many more ${names[0]} than ${names[1]} are there?`],
     }),
-    read: ([first, second]) => `There are ${first} ${names[0]} and ${second} ${names[1]}.`,
+    read: ([first, second]) =>
+      `In the picture there are ${first} ${names[0]} and ${second} ${names[1]}.`,
     content: contentOf(task, names),
     draw(style, place) {
       const canvas = createCanvas(style);

@@ -3,7 +3,7 @@ import { createCanvas } from "../canvas";
 import type { Family } from "../family";
 import { contentOf, sampleTask } from "../operands";
 import { mix } from "../style";
-import { sentence } from "../wording";
+import { listed, sentence } from "../wording";
 
 export const forces: Family = {
   name: "forces",
@@ -20,7 +20,13 @@ export const forces: Family = {
         "What is the net force on the box?",
         "How big is the net force on the box?",
       ]),
-      read: (values) => sentence(values.map((value, i) => `${sides[i]} is ${value}`)),
+      read(values) {
+        const pulls = (side: string): string[] => {
+          const numbers = values.filter((_, i) => sides[i] === side).map(String);
+          return numbers.length === 0 ? [] : [`on the ${side} is ${listed(numbers)}`];
+        };
+        return sentence([...pulls(main), ...pulls(against)]);
+      },
       content: contentOf(task, sides),
       draw(style, place) {
         const canvas = createCanvas(style);

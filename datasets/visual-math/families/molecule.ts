@@ -20,10 +20,10 @@ export const molecule: Family = {
         `What is the mass of the ${asked} molecule?`,
         `How much mass has the ${asked} molecule?`,
       ]),
-      read: (values) => `The ${asked} molecule has ${listed(values.map(String))}.`,
+      read: (values) => `The masses of the ${asked} molecule are ${listed(values.map(String))}.`,
       content: contentOf(
         task,
-        task.values.map(() => "atom"),
+        task.values.map(() => `${asked} atom`),
       ),
       draw(style, place) {
         const canvas = createCanvas(style);

@@ -33,7 +33,7 @@ export const rod: Family = {
       draw(style, place) {
         const canvas = createCanvas(style);
         const colors = place.shuffle(style.palette);
-        const weights = lengths.map((length) => length + 0.9 * Math.max(...lengths));
+        const weights = lengths.map((length) => length + 1.1 * Math.max(...lengths));
         const unit = 106 / weights.reduce((sum, weight) => sum + weight, 0);
         const above = place.chance(0.5);
         const [y, tick] = [(above ? 48 : 34) + place.int(-5, 5), above ? -1 : 1];
