@@ -131,6 +131,14 @@ export function createCanvas(style: Style): Canvas {
   return canvas;
 }
 
+/** The corners of a five-pointed star around (x, y). */
+export function star(x: number, y: number, radius: number): Point[] {
+  return Array.from({ length: 10 }, (_, i): Point => {
+    const [reach, angle] = [i % 2 === 0 ? radius : 0.41 * radius, (i * Math.PI) / 5 - Math.PI / 2];
+    return [x + reach * Math.cos(angle), y + reach * Math.sin(angle)];
+  });
+}
+
 /** Rounded to two places. */
 export function round(value: number): number {
   return Math.round(value * 100) / 100;

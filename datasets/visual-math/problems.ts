@@ -23,7 +23,7 @@ export const SPLITS: Readonly<Record<SplitName, number>> = {
 };
 
 /** Part of every id, so that a picture drawn by an older generator is never taken for a new one's. Raise with changes. */
-const GENERATOR = 1;
+const GENERATOR = 2;
 /** Draws in a row without a new content after which a level of a family counts as exhausted. */
 const PATIENCE = 400;
 

@@ -1,5 +1,5 @@
 /** Shapes to count: two kinds among three, and boxes that all hold the same number. */
-import { createCanvas, type Canvas } from "../canvas";
+import { createCanvas, star, type Canvas } from "../canvas";
 import type { Family, Scene } from "../family";
 import type { Random } from "../../../lib/engine/random";
 import { chainOf, contentOf, product } from "../operands";
@@ -20,14 +20,7 @@ const SHAPES: Readonly<
       ],
       { fill },
     ),
-  stars: (canvas, x, y, fill) =>
-    canvas.polygon(
-      Array.from({ length: 10 }, (_, i) => {
-        const [radius, angle] = [i % 2 === 0 ? 11 : 4.6, (i * Math.PI) / 5 - Math.PI / 2];
-        return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)] as const;
-      }),
-      { fill },
-    ),
+  stars: (canvas, x, y, fill) => canvas.polygon(star(x, y, 11), { fill }),
 };
 
 export const counting: Family = {

@@ -1,5 +1,5 @@
 /** Things with price tags; two or three of them are asked for. */
-import { createCanvas, type Canvas } from "../canvas";
+import { createCanvas, star, type Canvas } from "../canvas";
 import type { Family } from "../family";
 import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
@@ -7,14 +7,7 @@ import { ask, reading } from "../wording";
 type Icon = (canvas: Canvas, x: number, y: number, fill: string, ink: string) => void;
 
 const THINGS: Readonly<Record<string, Icon>> = {
-  star: (canvas, x, y, fill) =>
-    canvas.polygon(
-      Array.from({ length: 10 }, (_, i) => {
-        const [radius, angle] = [i % 2 === 0 ? 16 : 6.6, (i * Math.PI) / 5 - Math.PI / 2];
-        return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)] as const;
-      }),
-      { fill },
-    ),
+  star: (canvas, x, y, fill) => canvas.polygon(star(x, y, 16), { fill }),
   ball: (canvas, x, y, fill, ink) => {
     canvas.circle(x, y, 14, { fill, stroke: ink });
     canvas.path(`M${x - 14} ${y}q14 9 28 0M${x} ${y - 14}q9 14 0 28`, { stroke: ink });
