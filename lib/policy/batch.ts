@@ -2,8 +2,7 @@
  * A grouped batch: P prompts, each followed by G completions that share it.
  *
  * A prompt and its picture are computed once and its keys and values serve all members of the group, in training as in
- * sampling; SFT is the case G = 1. Rows are padded on the right, so that a causal mask is all that hides the padding
- * inside a segment.
+ * sampling; SFT is the case G = 1.
  */
 import { fault } from "../engine/errors";
 import type { PolicyConfig } from "./config";
@@ -16,30 +15,22 @@ export interface PromptTokens {
   grids: readonly Grid[];
 }
 
-/** Plain arrays that describe a grouped batch; see the fields for shapes. */
+/**
+ * Plain arrays that describe a grouped batch. Tokens lie end to end without padding, prompts first, then completions:
+ * linear layers work on exactly the N tokens there are.
+ */
 export interface GroupedBatch {
   /** Prompts. */
   P: number;
   /** Completions a prompt. */
   G: number;
-  /** Longest prompt. */
-  Tp: number;
-  /** Longest completion; 0 when there are none. */
-  Tc: number;
-  /**
-   * Row of the embedding table for each prompt token, or `vocabSize + k` for the batch's k-th merged image token.
-   * `[P · Tp]`
-   */
-  promptRows: Int32Array;
-  /** `[P · Tp · 3]` */
-  promptPositions: Int32Array;
   promptLengths: number[];
-  /** `[P · G · Tc]` */
-  completionRows: Int32Array;
-  /** `[P · G · Tc · 3]` */
-  completionPositions: Int32Array;
-  /** `[P · G]` */
+  /** `[P · G]`, or empty when there are none. */
   completionLengths: number[];
+  /** Row of the embedding table for each token, or `vocabSize + k` for the batch's k-th merged image token. `[N]` */
+  rows: Int32Array;
+  /** Temporal, height and width position of each token. `[N · 3]` */
+  positions: Int32Array;
   /** Position at which each prompt's text would go on. `[P]` */
   next: number[];
   grids: Grid[];
@@ -57,7 +48,6 @@ export function groupBatch(
 ): GroupedBatch {
   const P = prompts.length;
   const G = completions?.[0]?.length ?? 1;
-  const { vocabSize, padTokenId } = config.decoder;
   if (completions?.some((group) => group.length !== G)) {
     throw fault("groupBatch", "groups have different sizes", {
       got: completions.map((group) => group.length),
@@ -65,89 +55,113 @@ export function groupBatch(
     });
   }
   const promptLengths = prompts.map((prompt) => prompt.ids.length);
-  const rows = completions?.flat() ?? [];
-  const completionLengths = rows.map((row) => row.length);
-  const Tp = Math.max(...promptLengths);
-  const Tc = Math.max(0, ...completionLengths);
-
-  const promptRows = new Int32Array(P * Tp).fill(padTokenId);
-  const positions = new Int32Array(P * Tp * 3);
+  const written = completions?.flat() ?? [];
+  const completionLengths = written.map((ids) => ids.length);
+  const rows = new Int32Array(sum(promptLengths) + sum(completionLengths));
+  const positions = new Int32Array(rows.length * 3);
   const next: number[] = [];
+  let at = 0;
   let image = 0;
   prompts.forEach(({ ids, grids }, p) => {
-    const placeholders = ids.filter((id) => id === config.imageTokenId).length;
-    const expected = grids.reduce(
-      (sum, grid) => sum + mergedTokens(grid, config.vision.mergeSize),
-      0,
-    );
-    if (placeholders !== expected) {
-      throw fault("groupBatch", `prompt ${p}'s image tokens do not fit its pictures`, {
-        got: `${placeholders} placeholders`,
-        expected: `${expected}, one a merged patch`,
-        try: "encodePrompt of the policy's own processor",
-      });
-    }
-    ids.forEach((id, i) => {
-      if (id < 0 || id >= vocabSize) {
-        throw fault("groupBatch", `token out of the policy's vocabulary in prompt ${p}`, {
-          got: id,
-          expected: `0 to ${vocabSize - 1}`,
-          try: "the tokenizer that belongs to this checkpoint",
-        });
-      }
-      promptRows[p * Tp + i] = id === config.imageTokenId ? vocabSize + image++ : id;
-    });
+    checkPrompt(ids, grids, config, p);
     const laidOut = promptPositions(ids, grids, config);
-    positions.set(laidOut.positions, p * Tp * 3);
+    positions.set(laidOut.positions, at * 3);
     next.push(laidOut.next);
-  });
-
-  const completionRows = new Int32Array(rows.length * Tc).fill(padTokenId);
-  const completionPositions = new Int32Array(rows.length * Tc * 3);
-  rows.forEach((ids, r) => {
-    completionRows.set(ids, r * Tc);
-    const start = next[Math.floor(r / G)];
-    for (let t = 0; t < Tc; t++) {
-      completionPositions.fill(start + t, (r * Tc + t) * 3, (r * Tc + t) * 3 + 3);
+    for (const id of ids) {
+      rows[at++] = id === config.imageTokenId ? config.decoder.vocabSize + image++ : id;
     }
   });
-  return {
-    P,
-    G,
-    Tp,
-    Tc,
-    promptRows,
-    promptPositions: positions,
-    promptLengths,
-    completionRows,
-    completionPositions,
-    completionLengths,
-    next,
-    grids: prompts.flatMap((prompt) => prompt.grids.slice()),
-  };
+  written.forEach((ids, r) => {
+    const start = next[Math.floor(r / G)];
+    ids.forEach((id, t) => {
+      positions.fill(start + t, at * 3, at * 3 + 3);
+      rows[at++] = id;
+    });
+  });
+  const grids = prompts.flatMap((prompt) => prompt.grids.slice());
+  return { P, G, promptLengths, completionLengths, rows, positions, next, grids };
 }
 
 /**
- * For every completion token, where among the batch's hidden states the state lies that predicts it: the prompt's last
- * one for the first token, the one before it for the others. Hidden states are ordered prompts first.
- * @returns `source` and `target`, both `[sum of completion lengths]`, and `row` of each token
+ * For every completion token, which of the batch's tokens predicts it: the prompt's last one for the first, the one
+ * before it for the others.
+ * @returns `source` and `target` token id, both `[sum of completion lengths]`, and the completion each belongs to
  */
 export function predictionIndices(batch: GroupedBatch): {
   source: Int32Array;
   target: Int32Array;
   row: Int32Array;
 } {
-  const { P, G, Tp, Tc, completionLengths } = batch;
-  const n = completionLengths.reduce((a, b) => a + b, 0);
+  const { G, promptLengths, completionLengths } = batch;
+  const n = sum(completionLengths);
   const [source, target, row] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
+  const ends = lastTokens(promptLengths);
+  const base = sum(promptLengths);
   let at = 0;
   completionLengths.forEach((length, r) => {
-    const p = Math.floor(r / G);
     for (let t = 0; t < length; t++, at++) {
-      source[at] = t === 0 ? p * Tp + batch.promptLengths[p] - 1 : P * Tp + r * Tc + t - 1;
-      target[at] = batch.completionRows[r * Tc + t];
+      source[at] = t === 0 ? ends[Math.floor(r / G)] : base + at - 1;
+      target[at] = batch.rows[base + at];
       row[at] = r;
     }
   });
   return { source, target, row };
+}
+
+/** Index of each prompt's last token. */
+export function lastTokens(lengths: readonly number[]): number[] {
+  let end = -1;
+  return lengths.map((length) => (end += length));
+}
+
+/**
+ * How rows of unequal length become a rectangle and go back.
+ * @returns `pad`: for each cell of `[rows · longest]` its token (padding repeats token 0); `unpad`: for each token its cell
+ */
+export function rectangle(lengths: readonly number[]): {
+  longest: number;
+  pad: Int32Array;
+  unpad: Int32Array;
+} {
+  const longest = Math.max(0, ...lengths);
+  const pad = new Int32Array(lengths.length * longest);
+  const unpad = new Int32Array(sum(lengths));
+  let at = 0;
+  lengths.forEach((length, r) => {
+    for (let t = 0; t < length; t++, at++) {
+      pad[r * longest + t] = at;
+      unpad[at] = r * longest + t;
+    }
+  });
+  return { longest, pad, unpad };
+}
+
+function checkPrompt(
+  ids: readonly number[],
+  grids: readonly Grid[],
+  config: PolicyConfig,
+  p: number,
+): void {
+  const placeholders = ids.filter((id) => id === config.imageTokenId).length;
+  const expected = sum(grids.map((grid) => mergedTokens(grid, config.vision.mergeSize)));
+  if (placeholders !== expected) {
+    throw fault("groupBatch", `prompt ${p}'s image tokens do not fit its pictures`, {
+      got: `${placeholders} placeholders`,
+      expected: `${expected}, one a merged patch`,
+      try: "encodePrompt of the policy's own processor",
+    });
+  }
+  const { vocabSize } = config.decoder;
+  const stray = ids.find((id) => id < 0 || id >= vocabSize);
+  if (stray !== undefined) {
+    throw fault("groupBatch", `token out of the policy's vocabulary in prompt ${p}`, {
+      got: stray,
+      expected: `0 to ${vocabSize - 1}`,
+      try: "the tokenizer that belongs to this checkpoint",
+    });
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
 }

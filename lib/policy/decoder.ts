@@ -7,7 +7,7 @@
  */
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import type { GroupedBatch } from "./batch";
+import { rectangle, type GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
 import { attention, linear, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import { rotaryTables } from "./positions";
@@ -86,19 +86,11 @@ export function rotaryTensors(
   return { cos: tf.tensor3d(cos, shape), sin: tf.tensor3d(sin, shape) };
 }
 
-/** Additive masks of a grouped batch; `undefined` where nothing is hidden. */
-interface Masks {
-  /** `[1, 1, Tp, Tp]` */
-  prompt: Tensor4D;
-  /** `[P, 1, Tc, Tp + Tc]` */
-  completion?: Tensor4D;
-}
-
 /**
  * Hidden states of all tokens of a grouped batch before the final norm.
  * @param images merged image tokens `[sum, D]` in the order of the batch's grids
  * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
- * @returns `[P·Tp + P·G·Tc, D]`, prompts first
+ * @returns `[N, D]`, in the batch's order
  */
 export function decode(
   decoder: FusedDecoder,
@@ -108,40 +100,64 @@ export function decode(
   keep?: (layer: number, cache: LayerCache) => void,
 ): Tensor2D {
   return tf.tidy(() => {
-    const { P, G, Tp, Tc } = batch;
-    const masks = groupMasks(batch);
-    const { cos, sin } = rotaryTensors(
-      Tc === 0 ? batch.promptPositions : join(batch.promptPositions, batch.completionPositions),
-      config,
-    );
-    const rows = Tc === 0 ? batch.promptRows : join(batch.promptRows, batch.completionRows);
-    let x = embed(decoder, images, rows);
+    const { P, G, promptLengths, completionLengths } = batch;
+    const { kvHeads, headDim } = config;
+    const { cos, sin } = rotaryTensors(batch.positions, config);
+    const prompt = segment(promptLengths);
+    const completion = completionLengths.length === 0 ? undefined : segment(completionLengths);
+    const masks = groupMasks(batch, prompt.T, completion?.T ?? 0);
+    const tokens = [prompt.n, ...(completion === undefined ? [] : [completion.n])];
+
+    let x = embed(decoder, images, batch.rows);
     decoder.layers.forEach((layer, i) => {
       x = decoderLayer(layer, config, x, cos, sin, (q, k, v) => {
-        const [qs, ks, vs] = [q, k, v].map((t) =>
-          Tc === 0 ? [t] : tf.split(t, [P * Tp, P * G * Tc]),
-        ) as [Tensor3D[], Tensor3D[], Tensor3D[]];
-        const [promptQ, promptK, promptV] = [qs[0], ks[0], vs[0]].map((t) => rowsToHeads(t, P, Tp));
+        const [qs, ks, vs] = [q, k, v].map((t) => tf.split(t, tokens)) as Tensor3D[][];
+        const [promptQ, promptK, promptV] = [qs[0], ks[0], vs[0]].map((t) =>
+          rowsToHeads(prompt.pad(t), P, prompt.T),
+        );
         keep?.(i, {
           promptK: tf.keep(promptK.clone()) as Tensor4D,
           promptV: tf.keep(promptV.clone()) as Tensor4D,
         });
-        const mixed = promptAttention(promptQ, promptK, promptV, masks.prompt);
-        if (Tc === 0) return mixed;
-        const own = (t: Tensor3D): Tensor =>
-          t.reshape([P, G, Tc, config.kvHeads, -1, config.headDim]).transpose([0, 3, 1, 4, 2, 5]);
-        const group = groupAttention(
-          own(qs[1]),
-          { promptK, promptV },
-          own(ks[1]).reshape<Tensor3D>([P * config.kvHeads * G, Tc, config.headDim]),
-          own(vs[1]).reshape<Tensor3D>([P * config.kvHeads * G, Tc, config.headDim]),
-          masks.completion,
-        );
-        return tf.concat([mixed, group]);
+        const mixed = prompt.unpad(promptAttention(promptQ, promptK, promptV, masks.prompt));
+        if (completion === undefined) return mixed;
+        const { T, pad, unpad } = completion;
+        const byGroup = (t: Tensor3D): Tensor =>
+          pad(t).reshape([P, G, T, kvHeads, -1, headDim]).transpose([0, 3, 1, 4, 2, 5]);
+        const own = (t: Tensor3D): Tensor3D => byGroup(t).reshape([P * kvHeads * G, T, headDim]);
+        const cache = { promptK, promptV };
+        return tf.concat([
+          mixed,
+          unpad(groupAttention(byGroup(qs[1]), cache, own(ks[1]), own(vs[1]), masks.completion)),
+        ]);
       });
     });
     return x;
   });
+}
+
+/** Rows of one segment: its tokens, its longest row, and the way to a rectangle and back. */
+interface Segment {
+  n: number;
+  T: number;
+  pad(tokens: Tensor3D): Tensor3D;
+  unpad(cells: Tensor2D): Tensor2D;
+}
+
+/** The surrounding tidy owns the index tensors. */
+function segment(lengths: readonly number[]): Segment {
+  const { longest, pad, unpad } = rectangle(lengths);
+  const same = (t: Tensor): Tensor => t;
+  if (pad.length === unpad.length) {
+    return { n: unpad.length, T: longest, pad: same, unpad: same } as Segment;
+  }
+  const [cells, tokens] = [tf.tensor1d(pad, "int32"), tf.tensor1d(unpad, "int32")];
+  return {
+    n: unpad.length,
+    T: longest,
+    pad: (t) => t.gather(cells),
+    unpad: (t) => t.gather(tokens),
+  };
 }
 
 /**
@@ -230,28 +246,30 @@ function rowsToHeads(x: Tensor3D, P: number, T: number): Tensor4D {
   return x.reshape<Tensor4D>([P, T, H, d]).transpose([0, 2, 1, 3]);
 }
 
-function groupMasks({ P, Tp, Tc, promptLengths }: GroupedBatch): Masks {
+/**
+ * Additive masks: causal within a prompt `[1, 1, Tp, Tp]`; for completions the prompt's tokens and the own ones up to
+ * here, `[P, 1, Tc, Tp + Tc]`. Padding on the right needs no mask of its own inside a segment: it comes after all
+ * that is read.
+ */
+function groupMasks(
+  { P, promptLengths }: GroupedBatch,
+  Tp: number,
+  Tc: number,
+): { prompt: Tensor4D; completion?: Tensor4D } {
   const prompt = new Float32Array(Tp * Tp);
   for (let t = 0; t < Tp; t++) prompt.fill(MASKED, t * Tp + t + 1, (t + 1) * Tp);
-  const masks: Masks = { prompt: tf.tensor4d(prompt, [1, 1, Tp, Tp]) };
-  if (Tc > 0) {
-    const width = Tp + Tc;
-    const completion = new Float32Array(P * Tc * width);
-    promptLengths.forEach((length, p) => {
-      for (let t = 0; t < Tc; t++) {
-        const row = (p * Tc + t) * width;
-        completion.fill(MASKED, row + length, row + Tp);
-        completion.fill(MASKED, row + Tp + t + 1, row + width);
-      }
-    });
-    masks.completion = tf.tensor4d(completion, [P, 1, Tc, width]);
-  }
-  return masks;
-}
-
-function join(a: Int32Array, b: Int32Array): Int32Array {
-  const out = new Int32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
+  if (Tc === 0) return { prompt: tf.tensor4d(prompt, [1, 1, Tp, Tp]) };
+  const width = Tp + Tc;
+  const completion = new Float32Array(P * Tc * width);
+  promptLengths.forEach((length, p) => {
+    for (let t = 0; t < Tc; t++) {
+      const row = (p * Tc + t) * width;
+      completion.fill(MASKED, row + length, row + Tp);
+      completion.fill(MASKED, row + Tp + t + 1, row + width);
+    }
+  });
+  return {
+    prompt: tf.tensor4d(prompt, [1, 1, Tp, Tp]),
+    completion: tf.tensor4d(completion, [P, 1, Tc, width]),
+  };
 }

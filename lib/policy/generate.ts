@@ -9,7 +9,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { createRandom, type Random } from "../engine/random";
-import { groupBatch, type GroupedBatch, type PromptTokens } from "./batch";
+import { groupBatch, lastTokens, type GroupedBatch, type PromptTokens } from "./batch";
 import {
   decode,
   decoderLayer,
@@ -109,7 +109,7 @@ export async function generate(
           prompt[i] = cache;
         },
       );
-      const last = batch.promptLengths.map((length, p) => p * batch.Tp + length - 1);
+      const last = lastTokens(batch.promptLengths);
       // Every member of a group starts from its prompt's last state.
       const repeated = last.flatMap((at) => new Array<number>(group).fill(at));
       return all.gather(tf.tensor1d(repeated, "int32")) as Tensor2D;
@@ -261,7 +261,8 @@ function step(
 }
 
 function startState(G: number, prompt: LayerCache[], batch: GroupedBatch): DecodeState {
-  const { P, Tp, promptLengths } = batch;
+  const { P, promptLengths } = batch;
+  const Tp = Math.max(...promptLengths);
   const rows = Array.from({ length: P * G }, (_unused, row) => row);
   const state: DecodeState = { rows, P, G, prompt, own: [] };
   if (promptLengths.some((length) => length !== Tp)) {

@@ -1,0 +1,282 @@
+/**
+ * Pretrains the embedded base policy from scratch, once, for everybody.
+ *
+ *   node dist/datasets/base-policy/pretrain.js --steps 6000 --out runs/base
+ *
+ * Fresh pictures of the visual-math families with solutions by the mixture of solvers in `visual-math/corpus`; all
+ * parameters are trained, the vision tower too. Held-out families and levels appear as reading tasks only, so that
+ * the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on
+ * from its last one; the result is the folder `final`, in Hugging Face layout.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ready, tf } from "../../lib/engine/backend";
+import { appendJsonl, readJsonl, writeFileAtomic, writeJsonl } from "../../lib/engine/files";
+import { createRandom } from "../../lib/engine/random";
+import { readSafetensors, writeSafetensors } from "../../lib/engine/safetensors";
+import { groupBatch, type PromptTokens } from "../../lib/policy/batch";
+import { loadPolicy, savePolicy } from "../../lib/policy/checkpoint";
+import type { PolicyConfig } from "../../lib/policy/config";
+import { loadImageProcessor } from "../../lib/policy/image-processor";
+import { completionLogprobs, type Policy } from "../../lib/policy/policy";
+import { encodePrompt, loadTokenizer, type Tokenizer } from "../../lib/policy/tokenizer";
+import { encodeImages, type Grid } from "../../lib/policy/vision";
+import { initialWeights } from "../../lib/policy/weights";
+import { SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
+import {
+  adamWDefaults,
+  cosineSchedule,
+  createAdamW,
+  lossAndGradients,
+} from "../../lib/train/optimizer";
+import { baseMixture, writeReading, writeReflecting, writeSingle } from "../visual-math/corpus";
+import {
+  generateItems,
+  generateOod,
+  renderPng,
+  type VisualMathItem,
+} from "../visual-math/problems";
+
+const { values: args } = parseArgs({
+  options: {
+    steps: { type: "string", default: "6000" },
+    out: { type: "string", default: "runs/base" },
+    pictures: { type: "string", default: "48" },
+    documents: { type: "string", default: "2" },
+    pool: { type: "string", default: "60000" },
+    lr: { type: "string", default: "1e-3" },
+    seed: { type: "string", default: "base-1" },
+    save: { type: "string", default: "250" },
+    log: { type: "string", default: "25" },
+  },
+});
+
+/** The embedded policy's files other than its weights. */
+const TOKENIZER = join(__dirname, "../../../datasets/base-policy");
+
+function architecture(tokenizer: Tokenizer): PolicyConfig {
+  return {
+    decoder: {
+      vocabSize: tokenizer.vocabSize,
+      hiddenSize: 128,
+      intermediateSize: 384,
+      layers: 4,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 32,
+      rmsNormEps: 1e-6,
+      ropeTheta: 10000,
+      mropeSection: [4, 6, 6],
+      tiedHead: true,
+      maxPositions: 2048,
+      eosTokenId: tokenizer.endId,
+      padTokenId: tokenizer.padId,
+    },
+    vision: {
+      depth: 3,
+      hiddenSize: 96,
+      intermediateSize: 256,
+      heads: 4,
+      channels: 3,
+      patchSize: 14,
+      temporalPatchSize: 2,
+      mergeSize: 2,
+      windowSize: 56,
+      fullAttentionBlocks: [1, 2],
+      outputSize: 128,
+    },
+    imageTokenId: tokenizer.idOf("<|image_pad|>"),
+    videoTokenId: tokenizer.idOf("<|video_pad|>"),
+    visionStartTokenId: tokenizer.idOf("<|vision_start|>"),
+    visionEndTokenId: tokenizer.idOf("<|vision_end|>"),
+  };
+}
+
+/** A picture with its prompt and the documents that answer it. */
+interface Example {
+  prompt: PromptTokens;
+  documents: number[][];
+  patches: Float32Array;
+}
+
+async function main(): Promise<void> {
+  const [steps, pictures, documents, pool] = [
+    args.steps,
+    args.pictures,
+    args.documents,
+    args.pool,
+  ].map(Number);
+  await ready();
+  const tokenizer = loadTokenizer(TOKENIZER);
+  const processor = loadImageProcessor(TOKENIZER);
+  const config = architecture(tokenizer);
+  const random = createRandom(args.seed);
+  mkdirSync(args.out, { recursive: true });
+
+  // ---- data: a pool of problems, drawn when first met and kept as PNG
+  const heldOut = Math.round(pool * 0.08);
+  const solved = generateItems({
+    split: "pretrain",
+    count: pool - heldOut,
+    seed: args.seed,
+    allowRepeats: true,
+  });
+  const readOnly = generateOod({ count: heldOut, seed: args.seed, allowRepeats: true });
+  const items: { item: VisualMathItem; readOnly: boolean; png?: Promise<Buffer> }[] = random
+    .fork("pool")
+    .shuffle([
+      ...solved.map((item) => ({ item, readOnly: false })),
+      ...readOnly.map((item) => ({ item, readOnly: true })),
+    ]);
+
+  const prepare = async (index: number): Promise<Example> => {
+    const entry = items[index % items.length];
+    const { scene, problem } = entry.item;
+    entry.png ??= renderPng(entry.item);
+    const { patches, grid } = await processor.processImage(await entry.png);
+    const stream = random.fork(`document/${index}`);
+    const style = entry.readOnly
+      ? "read"
+      : stream.weighted({ direct: 0.45, reflect: 0.45, read: 0.1 });
+    const write = (): string =>
+      style === "read"
+        ? writeReading(scene)
+        : style === "direct"
+          ? writeSingle(scene, baseMixture, stream)
+          : writeReflecting(scene, baseMixture, stream);
+    const ids = encodePrompt(
+      tokenizer,
+      [
+        { role: "system", content: SYSTEM_PROMPTS[style] },
+        {
+          role: "user",
+          content: [{ type: "image" }, { type: "text", text: problem.question }],
+        },
+      ],
+      [grid],
+      { imageTokenId: config.imageTokenId, mergeSize: config.vision.mergeSize },
+    );
+    return {
+      prompt: { ids, grids: [grid] },
+      documents: Array.from({ length: documents }, () => [
+        ...tokenizer.encode(write()),
+        tokenizer.endId,
+      ]),
+      patches,
+    };
+  };
+  const batchOf = (step: number): Promise<Example[]> =>
+    Promise.all(Array.from({ length: pictures }, (_unused, i) => prepare(step * pictures + i)));
+
+  // ---- policy and optimiser, fresh or from the last checkpoint
+  const last = lastCheckpoint(args.out);
+  const policy: Policy =
+    last === undefined
+      ? { config, weights: initialWeights(config, random.fork("weights")) }
+      : loadPolicy(join(args.out, last));
+  const names = policy.weights.names;
+  const optimizer = createAdamW(policy.weights, names, { ...adamWDefaults, weightDecay: 0.01 });
+  let start = 0;
+  if (last !== undefined) {
+    const { tensors, metadata } = readSafetensors(join(args.out, last, "optimizer.safetensors"));
+    start = Number(metadata.step);
+    optimizer.restore({ step: start, first: tensors.first, second: tensors.second });
+    const log = join(args.out, "metrics.jsonl");
+    if (existsSync(log)) {
+      writeJsonl(
+        log,
+        readJsonl<{ step: number }>(log).filter(({ step }) => step <= start),
+      );
+    }
+  }
+  console.error(`${policy.weights.size} parameters, steps ${start} to ${steps}`);
+
+  // ---- the loop
+  const ahead = [batchOf(start), batchOf(start + 1)];
+  let windowLoss = 0;
+  let clock = Date.now();
+  for (let step = start; step < steps; step++) {
+    const examples = await (ahead.shift() as Promise<Example[]>);
+    ahead.push(batchOf(step + 2));
+    const grids: Grid[] = examples.flatMap(({ prompt }) => prompt.grids.slice());
+    const batch = groupBatch(
+      examples.map(({ prompt }) => prompt),
+      examples.map((example) => example.documents),
+      config,
+    );
+    const pixels = tf.tidy(() => {
+      const width = examples[0].patches.length / (grids[0][1] * grids[0][2]);
+      return tf.concat(
+        examples.map(({ patches }) => tf.tensor2d(patches, [patches.length / width, width])),
+      );
+    });
+    const { loss, gradients } = lossAndGradients(policy.weights, names, () =>
+      completionLogprobs(policy, batch, encodeImages(policy.weights, config.vision, pixels, grids))
+        .mean()
+        .neg(),
+    );
+    const learningRate = cosineSchedule(step, {
+      peak: Number(args.lr),
+      warmup: 200,
+      total: steps,
+      floor: 0.02,
+    });
+    const norm = optimizer.update(gradients, learningRate);
+    tf.dispose([pixels, ...gradients]);
+    windowLoss += loss;
+    const done = step + 1;
+    if (done % Number(args.log) === 0) {
+      const seconds = (Date.now() - clock) / 1000 / Number(args.log);
+      const row = {
+        step: done,
+        loss: windowLoss / Number(args.log),
+        grad_norm: norm,
+        learning_rate: learningRate,
+        step_time: seconds,
+        tensors: tf.memory().numTensors,
+      };
+      appendJsonl(join(args.out, "metrics.jsonl"), row);
+      console.error(JSON.stringify(row));
+      [windowLoss, clock] = [0, Date.now()];
+    }
+    if (done % Number(args.save) === 0 || done === steps) {
+      save(policy, optimizer.state(), join(args.out, `step-${done}`));
+      for (const old of checkpoints(args.out).slice(0, -2)) {
+        rmSync(join(args.out, old), { recursive: true });
+      }
+    }
+    await new Promise(setImmediate);
+  }
+  savePolicy(policy, join(args.out, "final"), TOKENIZER);
+}
+
+function save(
+  policy: Policy,
+  state: ReturnType<ReturnType<typeof createAdamW>["state"]>,
+  folder: string,
+): void {
+  savePolicy(policy, folder, TOKENIZER);
+  writeSafetensors(
+    join(folder, "optimizer.safetensors"),
+    { first: state.first, second: state.second },
+    { step: String(state.step) },
+  );
+  // The mark of a whole checkpoint comes last.
+  writeFileAtomic(join(folder, "complete"), "");
+}
+
+function checkpoints(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => /^step-\d+$/.test(name) && existsSync(join(folder, name, "complete")))
+    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
+}
+
+function lastCheckpoint(folder: string): string | undefined {
+  return checkpoints(folder).at(-1);
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,0 +1,136 @@
+/**
+ * What the base policy is pretrained on: solutions of drawn problems as several kinds of solver write them.
+ *
+ * Large models are pretrained on text in which hasty work is the most common; reinforcement learning then brings out
+ * the better habits that are in the mixture as well. The embedded base is made the same way. Most first solutions
+ * leap over the arithmetic and forget carries, some leap rightly, few go column by column. Most reflections say that
+ * all is well, some really check, some spoil a right answer. Nobody is asked to reflect but by the prompt, and even then
+ * most answer once.
+ */
+import type { Random } from "../../lib/engine/random";
+import {
+  checkReflection,
+  firstThink,
+  secondThink,
+  vacuousReflection,
+} from "../../lib/reflection/dialect";
+import { renderResponse, renderSolution } from "../../lib/reflection/template";
+import { answerOf, chainSteps, columns, slip, type Step } from "./arithmetic";
+import type { Scene } from "./family";
+
+/** Shares of the habits; each group sums to 1. */
+export interface Mixture {
+  /** First solutions: a leap with forgotten carries, an exact leap, column by column. */
+  solver: { hasty: number; steady: number; careful: number };
+  /** How often a hasty solver forgets where there is something to forget. */
+  forgets: number;
+  /** How often one number is read wrongly. */
+  misreads: number;
+  /** How often the prompt to reflect is followed at all. */
+  reflects: number;
+  /** Reflections: "looks right", a real check, a wrong suspicion. */
+  reflection: { vacuous: number; real: number; harmful: number };
+}
+
+export const baseMixture: Mixture = {
+  solver: { hasty: 0.62, steady: 0.2, careful: 0.18 },
+  forgets: 0.75,
+  misreads: 0.04,
+  reflects: 0.5,
+  reflection: { vacuous: 0.5, real: 0.35, harmful: 0.15 },
+};
+
+/** A first solution: its reasoning and its answer. */
+interface Attempt {
+  think: string;
+  answer: number;
+}
+
+/** A completion that answers once. */
+export function writeSingle(scene: Scene, mixture: Mixture, random: Random): string {
+  const { think, answer } = attempt(scene, mixture, random);
+  return renderSolution({ think, answer: String(answer) });
+}
+
+/** A completion for the prompt that asks to reflect: often it answers once all the same. */
+export function writeReflecting(scene: Scene, mixture: Mixture, random: Random): string {
+  if (!random.chance(mixture.reflects)) return writeSingle(scene, mixture, random);
+  const first = attempt(scene, mixture, random);
+  const exact = answerOf(scene);
+  const kind = random.weighted(mixture.reflection);
+  let reflection: string;
+  let second: number;
+  if (kind === "real") {
+    const reading = scene.read(scene.values);
+    const misread = !first.think.startsWith(reading);
+    const steps = chainSteps(scene.chain, scene.values).map(columns);
+    reflection = checkReflection({
+      ...(misread ? { reading } : {}),
+      steps,
+      right: first.answer === exact,
+    });
+    second = exact;
+  } else if (kind === "vacuous") {
+    reflection = vacuousReflection({ right: true });
+    second = first.answer;
+  } else {
+    reflection = vacuousReflection({ right: false });
+    second = first.answer >= 10 && random.chance(0.5) ? first.answer - 10 : first.answer + 10;
+  }
+  return renderResponse({
+    first: { think: first.think, answer: String(first.answer) },
+    reflection,
+    second: { think: secondThink(String(second)), answer: String(second) },
+  });
+}
+
+/** The sentence that reports the numbers, with nothing solved: the reading task of held-out families. */
+export function writeReading(scene: Scene): string {
+  return scene.read(scene.values);
+}
+
+function attempt(scene: Scene, mixture: Mixture, random: Random): Attempt {
+  const seen = random.chance(mixture.misreads) ? misread(scene.values, random) : scene.values;
+  // A misreading that leads below zero would not have been written down.
+  const sound = chainSteps(scene.chain, seen).every(({ result }) => result >= 0);
+  const values = sound ? seen : scene.values;
+  const reading = scene.read(values);
+  const kind = random.weighted(mixture.solver);
+  const steps = chainSteps(scene.chain, values);
+  if (kind === "careful") {
+    const answer = steps.at(-1)?.result ?? values[0];
+    return { think: firstThink({ reading, working: `${steps.map(columns).join("; ")}.` }), answer };
+  }
+  const forgetful = kind === "hasty" && random.chance(mixture.forgets);
+  const leaps = leap(steps, forgetful);
+  const working = leaps.map(({ left, op, right, result }) => `${left}${op}${right}=${result}`);
+  return {
+    think: firstThink({ reading, working: `${working.join(", ")}.` }),
+    answer: leaps.at(-1)?.result ?? values[0],
+  };
+}
+
+/** The steps in one leap each; a forgetful solver carries the slip on into the next step. */
+function leap(steps: readonly Step[], forgetful: boolean): Step[] {
+  let carried: number | undefined;
+  return steps.map((step) => {
+    const left = carried ?? step.left;
+    const exact = { ...step, left, result: left + step.result - step.left };
+    if (step.op === "*") exact.result = left * step.right;
+    const result = Math.max(0, forgetful ? slip(exact) : exact.result);
+    carried = result;
+    return { ...exact, result };
+  });
+}
+
+/** One digit of one number read wrongly; the number stays as long as it is and does not become 0. */
+function misread(values: readonly number[], random: Random): number[] {
+  const out = values.slice();
+  const which = random.int(0, out.length - 1);
+  const digits = String(out[which]).split("");
+  const place = random.int(0, digits.length - 1);
+  const other = random.int(place === 0 ? 1 : 0, 9);
+  digits[place] = String(other);
+  out[which] = Number(digits.join(""));
+  return out;
+}
