@@ -72,7 +72,7 @@ export function currentSurface(): Surface {
       write(
         {
           data: bundle,
-          metadata: pictureSize(bundle),
+          metadata: {},
           transient: id === undefined ? {} : { display_id: id },
         },
         update,
@@ -162,15 +162,6 @@ function tslabWriter(): TslabJupyter["lastWriteDisplayData"] {
     if (write) return write;
   }
   return null;
-}
-
-/** Pictures are drawn with more pixels than they take on the page, so a bundle may say how wide it wants to be. */
-function pictureSize(bundle: MimeBundle): Record<string, unknown> {
-  const png = bundle["image/png"];
-  if (typeof png !== "string") return {};
-  // A PNG's width lies in bytes 16 to 19 of the file; 32 base64 digits hold the first 24 bytes.
-  const width = Buffer.from(png.slice(0, 32), "base64").readUInt32BE(16);
-  return { "image/png": { width: Math.min(width, 900) } };
 }
 
 function withNewline(text: string): string {

@@ -12,19 +12,25 @@ import { gridSize, renderSvg, type SvgOptions } from "./svg-chart";
 /** The MIME type of JupyterLab's plotly renderer (PyPI `plotly`). */
 export const PLOTLY_MIME = "application/vnd.plotly.v1+json";
 
+/**
+ * Pixels of a picture for each of the figure's. The interactive form is as large, because JupyterLab shows the picture first
+ * and puts the graph in its place when the mouse comes near: nothing may jump then.
+ */
+const SCALE = 1.25;
+
 /** One figure or a grid of them, and how the grid is laid out. */
 export interface FigureOptions extends SvgOptions {
   /** The first line of the text form. */
   summary?: string;
 }
 
-/** The figures as a picture, `scale` times as many pixels as the figure's size. */
+/** The figures as a picture, `scale` times as many pixels as the figure's size: 1.25 unless told otherwise. */
 export async function renderPng(
   figures: Figure | readonly Figure[],
   options: FigureOptions & { scale?: number } = {},
 ): Promise<Buffer> {
   const svg = Buffer.from(renderSvg(figures, options));
-  return sharp(svg, { density: 72 * (options.scale ?? 1.5) })
+  return sharp(svg, { density: 72 * (options.scale ?? SCALE) })
     .png({ compressionLevel: 9, palette: true, colours: 128 })
     .toBuffer();
 }
@@ -39,8 +45,8 @@ export function plotlyFigure(
   return toPlotly(panels, {
     heading: options.heading,
     columns: grid.columns,
-    width: grid.columns * grid.width,
-    height: grid.top + grid.rows * grid.height,
+    width: SCALE * grid.columns * grid.width,
+    height: SCALE * (grid.top + grid.rows * grid.height),
   });
 }
 

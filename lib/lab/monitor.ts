@@ -57,7 +57,7 @@ export interface Monitor {
 
 const FRAME_MS = 250;
 const LINE_MS = 10_000;
-const PANEL = { width: 440, height: 240 };
+const PANEL = { width: 420, height: 240 };
 
 export function createMonitor(options: MonitorOptions): Monitor {
   const clock = options.clock ?? Date.now;
@@ -104,7 +104,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     live.finish(
       figures.length === 0
         ? { "text/plain": summary }
-        : await figureBundle(figures, { heading: summary, columns: columnsOf(figures) }),
+        : await figureBundle(figures, { heading: summary }),
     );
   };
   return {
@@ -190,7 +190,7 @@ function liveFrame(state: State, now: number): MimeBundle {
   const note =
     state.note === "" ? "" : `<div style="color:#5F6368">${escapeMarkup(state.note)}</div>`;
   const figures = monitorFigures(state);
-  const svg = figures.length === 0 ? "" : renderSvg(figures, { columns: columnsOf(figures) });
+  const svg = figures.length === 0 ? "" : renderSvg(figures);
   return {
     "text/plain": [state.title, ...words].join(" · "),
     "text/html":
@@ -244,8 +244,4 @@ function monitorFigures(state: State): Figure[] {
       return [{ ...line, low: y.map((v, i) => v - half[i]), high: y.map((v, i) => v + half[i]) }];
     }),
   }));
-}
-
-function columnsOf(figures: readonly Figure[]): number {
-  return figures.length === 4 ? 2 : Math.min(3, figures.length);
 }

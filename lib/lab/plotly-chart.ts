@@ -27,7 +27,7 @@ export function toPlotly(figures: readonly Figure[], options: PlotlyOptions): Pl
     height: options.height,
     paper_bgcolor: "#FFFFFF",
     plot_bgcolor: "#FFFFFF",
-    font: { family: "DejaVu Sans, Verdana, sans-serif", size: 12, color: "#222222" },
+    font: { family: "DejaVu Sans, Verdana, sans-serif", size: 13, color: "#222222" },
     margin: { l: 56, r: 20, t: options.heading === undefined ? 24 : 52, b: 48 },
     barmode: "group",
     hovermode: figures.some(({ bars }) => bars) ? "closest" : "x unified",
