@@ -3,7 +3,9 @@
 usage: node dist/datasets/base-policy/tokenizer-corpus.js > corpus.txt
        python make_tokenizer.py corpus.txt [OUT_DIR]
 
-Needs PyPI `tokenizers` only; the written files are committed, so that nobody else has to run this.
+Needs PyPI `tokenizers` only; the written files are committed, so that nobody else has to run this. Ids are part of every
+checkpoint: run it again only before a new base policy is trained. Words that the families take up later still encode,
+in pieces.
 
 A byte-level BPE of Qwen2's class: any text can be written with the 256 bytes, each digit is a token of its own, and every
 word of the corpus is a single token, with a space before it or without. That last property is why the merges are trained
@@ -30,6 +32,7 @@ SPECIAL = [PAD, "<|im_start|>", END, "<|vision_start|>", "<|vision_end|>", "<|im
 TAGS = ["<think>", "</think>", "<answer>", "</answer>", "<reflection>", "</reflection>"]
 # Words of the chat form itself and a few a user is likely to write.
 CHAT_WORDS = "user assistant system You are a helpful tutor".split()
+# A ceiling; training stops where every word is whole.
 MAX_VOCABULARY = 896
 
 CHAT_TEMPLATE = """\

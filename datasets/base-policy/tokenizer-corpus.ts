@@ -9,11 +9,12 @@ import { chainSteps, columns } from "../visual-math/arithmetic";
 import { families } from "../visual-math/index";
 
 /** Scenes a family and level; enough for every wording to come up. */
-const SCENES = 60;
+const SCENES = 200;
 
 /** What is said around the arithmetic, the words for wrong readings and steps included. */
 const PHRASES = [
-  "Solve.",
+  "with A B C D E F G H I J K L M N O P Q R S T U V W X Y Z",
+  "Solve. Read.",
   "Solve, reflect, solve again.",
   "Answer the question. Think step by step.",
   "Right. Wrong. Looks right. Looks wrong. Not right. Correct.",

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { families } from "../../datasets/visual-math/index";
+import { createRandom } from "../../lib/engine/random";
 import type { PolicyConfig } from "../../lib/policy/config";
 import {
   checkTokenizerFits,
@@ -9,8 +11,8 @@ import {
   loadTokenizer,
   type Message,
 } from "../../lib/policy/tokenizer";
-import { createRandom } from "../../lib/engine/random";
-import { families } from "../../datasets/visual-math/index";
+import { checkReflection, secondThink, vacuousReflection } from "../../lib/reflection/dialect";
+import { SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
 
 const BASE_POLICY = join(__dirname, "../../../datasets/base-policy");
 // Computed by transformers on the same tokenizer, see make_policy_fixture.py there.
@@ -65,22 +67,42 @@ describe("tokenizer", () => {
     }
   });
 
-  it("has one token for every word of every family and one for every digit", () => {
-    const random = createRandom("words");
-    for (const family of families) {
-      for (const level of [...family.levels, ...family.heldOut]) {
-        const scene = family.sample(random, level);
-        for (const text of [scene.question, scene.read(scene.values)]) {
-          for (const [word] of text.matchAll(/ ?[A-Za-z]+|\d/g)) {
-            assert.equal(tokenizer.countTokens(word), 1, `${family.name}: ${word}`);
-          }
-        }
+  describe("has one token", () => {
+    const tokensPerWord = (texts: readonly string[]): number[] =>
+      texts.flatMap((text) =>
+        [...text.matchAll(/ ?[A-Za-z]+/g)].map(([word]) => tokenizer.countTokens(word)),
+      );
+
+    it("for every word of the dialect and of the prompts, every tag and every digit", () => {
+      const dialect = [
+        checkReflection({ steps: ["4+7=11"], right: true }),
+        checkReflection({ steps: ["4+7=11"], right: false }),
+        vacuousReflection({ right: true }),
+        vacuousReflection({ right: false }),
+        secondThink("61"),
+        SYSTEM_PROMPTS.direct,
+        SYSTEM_PROMPTS.reflect,
+      ];
+      assert.deepEqual(new Set(tokensPerWord(dialect)), new Set([1]));
+      for (const name of ["think", "answer", "reflection"]) {
+        for (const tag of [`<${name}>`, `</${name}>`]) assert.equal(tokenizer.countTokens(tag), 1);
       }
-    }
-    for (const tag of ["<think>", "</think>", "<answer>", "</answer>", "<reflection>"]) {
-      assert.equal(tokenizer.countTokens(tag), 1);
-    }
-    assert.equal(tokenizer.countTokens("61-27"), 5);
+      assert.equal(tokenizer.countTokens("61-27=34"), 8);
+    });
+
+    it("for nearly every word of every family", () => {
+      const random = createRandom("words");
+      for (const family of families) {
+        const scenes = [...family.levels, ...family.heldOut].flatMap((level) =>
+          Array.from({ length: 10 }, () => family.sample(random, level)),
+        );
+        const counts = tokensPerWord(
+          scenes.flatMap((scene) => [scene.question, scene.read(scene.values)]),
+        );
+        const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+        assert.ok(mean < 1.2, `${family.name}: ${mean.toFixed(2)} tokens a word`);
+      }
+    });
   });
 
   it("passes over ids of a padded vocabulary", () => {
