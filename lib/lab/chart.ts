@@ -171,6 +171,10 @@ function trimZeros(text: string): string {
 export function describeFigure(figure: Figure): string {
   const { x, y } = figure;
   const show = (value: number): string => formatNumber(value, y.format);
+  const interval = ({ low, high }: Pick<Line, "low" | "high">, i: number): string =>
+    low && high && Number.isFinite(low[i]) && Number.isFinite(high[i])
+      ? ` [${show(low[i])}, ${show(high[i])}]`
+      : "";
   const out = [figure.subtitle ? `${figure.title} (${figure.subtitle})` : figure.title];
   for (const line of figure.lines ?? []) {
     if (line.faint) continue;
@@ -180,7 +184,7 @@ export function describeFigure(figure: Figure): string {
       continue;
     }
     const [from, to] = [at[0], at[at.length - 1]];
-    const last = line.low && line.high ? ` [${show(line.low[to])}, ${show(line.high[to])}]` : "";
+    const last = interval(line, to);
     out.push(
       from === to
         ? `  ${line.name}: ${show(line.y[to])}${last} at ${x.title} ${formatNumber(line.x[to])}`
@@ -189,10 +193,9 @@ export function describeFigure(figure: Figure): string {
     );
   }
   figure.bars?.groups.forEach((group, i) => {
-    const values = (figure.bars?.series ?? []).map(({ name, values: v, low, high }) => {
-      const interval = low && high ? ` [${show(low[i])}, ${show(high[i])}]` : "";
-      return `${name} ${show(v[i])}${interval}`;
-    });
+    const values = (figure.bars?.series ?? []).map(
+      (series) => `${series.name} ${show(series.values[i])}${interval(series, i)}`,
+    );
     out.push(`  ${group}: ${values.join(" · ")}`);
   });
   for (const { axis, at, label } of figure.references ?? []) {

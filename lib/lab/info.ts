@@ -28,7 +28,10 @@ export function labInfo(info: LabInfo): Displayable {
   const versions = Object.entries(engine.versions).flatMap(([name, version]) =>
     version === undefined ? [] : [`${name} ${version}`],
   );
-  const threads = engine.threads === undefined ? "" : `, ${engine.threads} threads`;
+  const threads =
+    engine.threads === undefined
+      ? ""
+      : `, ${engine.threads} thread${engine.threads === 1 ? "" : "s"}`;
   const lines: [string, string][] = [
     ["preset", info.preset],
     ["engine", `${engine.backend} on ${engine.device}${threads}: ${engine.reason}`],

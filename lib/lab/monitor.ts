@@ -57,7 +57,9 @@ export interface Monitor {
 
 const FRAME_MS = 250;
 const LINE_MS = 10_000;
-const PANEL = { width: 420, height: 240 };
+const HEIGHT = 240;
+/** Width of the progress bar, and of one chart of several; one alone has the whole width. */
+const WIDTH = 420;
 
 export function createMonitor(options: MonitorOptions): Monitor {
   const clock = options.clock ?? Date.now;
@@ -71,21 +73,22 @@ export function createMonitor(options: MonitorOptions): Monitor {
     firstStep: null,
     step: 0,
     note: "",
+    changes: 0,
+    ended: false,
   };
   const surface = options.surface ?? currentSurface();
   const live = createDisplay({ surface: options.surface });
   const draw =
     surface.kind === "notebook" ? notebookFrames(live) : terminalLines(surface, options.charts);
   let drawnAt = -Infinity;
-  let drawnState = "";
+  let drawnChanges = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const refresh = (): void => {
     clearTimeout(timer);
     timer = undefined;
     const now = clock();
-    const current = `${state.step}/${state.rows.size}/${state.note}`;
-    if (current === drawnState) return;
+    if (state.ended || state.changes === drawnChanges) return;
     if (now - drawnAt < draw.every) {
       // The last change before a long step would stay unseen without a later frame.
       timer = setTimeout(refresh, draw.every - (now - drawnAt));
@@ -93,11 +96,12 @@ export function createMonitor(options: MonitorOptions): Monitor {
       return;
     }
     drawnAt = now;
-    drawnState = current;
+    drawnChanges = state.changes;
     draw.frame(state, now);
   };
   const end = async (outcome: string): Promise<void> => {
     clearTimeout(timer);
+    state.ended = true;
     const summary = `${state.title}: ${outcome}, ${progressWords(state, clock()).join(" · ")}`;
     draw.close();
     const figures = monitorFigures(state);
@@ -112,15 +116,18 @@ export function createMonitor(options: MonitorOptions): Monitor {
       state.firstStep ??= step - 1;
       state.step = step;
       state.rows.set(step, metrics);
+      state.changes++;
       refresh();
     },
     preload: (rows) => {
       for (const row of rows) if (row.step !== undefined) state.rows.set(row.step, row);
       state.step = Math.max(0, ...state.rows.keys());
       state.firstStep = state.step;
+      state.changes++;
       refresh();
     },
     note: (text) => {
+      if (text !== state.note) state.changes++;
       state.note = text;
       refresh();
     },
@@ -141,6 +148,9 @@ interface State {
   firstStep: number | null;
   step: number;
   note: string;
+  /** How often anything changed; a frame is drawn only after a change. */
+  changes: number;
+  ended: boolean;
 }
 
 interface Frames {
@@ -196,14 +206,17 @@ function liveFrame(state: State, now: number): MimeBundle {
     "text/html":
       `<div style="font-family:sans-serif;font-size:13px">` +
       `<div><b>${escapeMarkup(state.title)}</b> · ${escapeMarkup(words.join(" · "))}</div>` +
-      `<div style="background:#E3E6EA;height:6px;max-width:${PANEL.width}px;margin:4px 0">` +
+      `<div style="background:#E3E6EA;height:6px;max-width:${WIDTH}px;margin:4px 0">` +
       `<div style="background:${PALETTE[0]};height:6px;width:${percent.toFixed(1)}%"></div></div>` +
       `${note}${svg}</div>`,
   };
 }
 
 /** `["40 %", "80/200 steps", "1.25 steps/s", "1m36s left", "1m04s"]`; the speed counts this session's steps only. */
-function progressWords({ step, total, unit, started, firstStep }: State, now: number): string[] {
+function progressWords(
+  { step, total, unit, started, firstStep, ended }: State,
+  now: number,
+): string[] {
   const seconds = (now - started) / 1000;
   const done = firstStep === null ? 0 : step - firstStep;
   const words = [`${Math.floor((100 * step) / Math.max(1, total))} %`, `${step}/${total} ${unit}s`];
@@ -212,7 +225,7 @@ function progressWords({ step, total, unit, started, firstStep }: State, now: nu
     words.push(
       speed >= 1 ? `${speed.toFixed(2)} ${unit}s/s` : `${(1 / speed).toFixed(2)} s/${unit}`,
     );
-    if (step < total) words.push(`${formatSeconds((total - step) / speed)} left`);
+    if (step < total && !ended) words.push(`${formatSeconds((total - step) / speed)} left`);
   }
   return [...words, `${formatSeconds(seconds)} elapsed`];
 }
@@ -232,7 +245,8 @@ function monitorFigures(state: State): Figure[] {
     title,
     x: { title: state.unit },
     y: { title: "", format, min, max },
-    ...PANEL,
+    width: state.charts.length === 1 ? 720 : WIDTH,
+    height: HEIGHT,
     lines: metrics.flatMap((name): Line[] => {
       const known = rows.filter(([, row]) => row[name] !== undefined);
       if (known.length === 0) return [];
@@ -241,6 +255,7 @@ function monitorFigures(state: State): Figure[] {
       const band = bands?.[name];
       if (band === undefined) return [line];
       const half = known.map(([, row]) => row[band] ?? NaN);
+      if (!half.some(Number.isFinite)) return [line];
       return [{ ...line, low: y.map((v, i) => v - half[i]), high: y.map((v, i) => v + half[i]) }];
     }),
   }));

@@ -65,7 +65,9 @@ export function renderSvg(figures: Figure | readonly Figure[], options: SvgOptio
     return `<g transform="translate(${x} ${y})">${panel(figure, grid.width, grid.height)}</g>`;
   });
   if (options.heading !== undefined) {
-    parts.unshift(label({ text: options.heading, x: 16, y: 22, size: 14, fill: MUTED }));
+    parts.unshift(
+      label({ text: fit(options.heading, 14, width), x: 16, y: 22, size: 14, fill: MUTED }),
+    );
   }
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"` +
@@ -199,7 +201,7 @@ function horizontalGrid(axis: Axis, frame: Frame): string {
 }
 
 function verticalTicks(axis: Axis, frame: Frame): string {
-  const marks = ticks(...frame.xRange, Math.max(2, Math.round((frame.right - frame.left) / 90)));
+  const marks = ticks(...frame.xRange, Math.max(2, Math.round((frame.right - frame.left) / 70)));
   const base = `<path d="M${at(frame.left)} ${at(frame.bottom)}H${at(frame.right)}" stroke="${MUTED}"/>`;
   return (
     base +
