@@ -93,6 +93,9 @@ function architecture(tokenizer: Tokenizer): PolicyConfig {
   };
 }
 
+/** Asks for nothing but the numbers; only pretraining uses it. */
+const READ_PROMPT = "Read.";
+
 /** A picture with its prompt and the documents that answer it. */
 interface Example {
   prompt: PromptTokens;
@@ -148,7 +151,7 @@ async function main(): Promise<void> {
     const ids = encodePrompt(
       tokenizer,
       [
-        { role: "system", content: SYSTEM_PROMPTS[style] },
+        { role: "system", content: style === "read" ? READ_PROMPT : SYSTEM_PROMPTS[style] },
         {
           role: "user",
           content: [{ type: "image" }, { type: "text", text: problem.question }],
