@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import util from "node:util";
+import vm from "node:vm";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const configPath = process.argv[2];
@@ -26,6 +27,19 @@ const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(0);
 }, 1000).unref();
+
+// tslab runs the synchronous part of a cell under vm's `breakOnSigint`, which leaves the signal's default action behind:
+// with a listener that the cell itself added meanwhile, Node takes SIGINT to be armed already, and it kills the kernel.
+const { runInThisContext } = vm;
+vm.runInThisContext = (...args) => {
+  try {
+    return runInThisContext(...args);
+  } finally {
+    const listeners = process.rawListeners("SIGINT");
+    process.removeAllListeners("SIGINT");
+    for (const listener of listeners) process.on("SIGINT", listener);
+  }
+};
 
 const { startKernel } = createRequire(join(root, "package.json"))("tslab/dist/main.js");
 startKernel({ configPath, enableFindLocal: false });

@@ -1,0 +1,35 @@
+/** Ctrl-C on the command line and Interrupt in a notebook, as the AbortSignal that trainers look at once a step. */
+
+/**
+ * Runs `work` with a signal that aborts at the process's next SIGINT; a second SIGINT ends a command at once, and lets a
+ * notebook's kernel abandon the cell.
+ *
+ * @param outer a signal of the caller's own, which aborts `work` as well
+ */
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
+  // tslab runs a cell up to its first `await` with SIGINT disarmed, and a listener added in that stretch never hears
+  // anything: Node thinks it armed already. So this one is added after it.
+  await new Promise((resolve) => setImmediate(resolve));
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (!controller.signal.aborted) {
+      controller.abort();
+    } else if (process.listenerCount("SIGINT") === 1) {
+      process.off("SIGINT", stop);
+      process.kill(process.pid, "SIGINT");
+    }
+  };
+  const follow = (): void => controller.abort();
+  process.on("SIGINT", stop);
+  outer?.addEventListener("abort", follow);
+  if (outer?.aborted) follow();
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", stop);
+    outer?.removeEventListener("abort", follow);
+  }
+}
