@@ -33,3 +33,18 @@ export async function interruptible<T>(
     outer?.removeEventListener("abort", follow);
   }
 }
+
+/** Thrown by a stage that was stopped between two steps; what it had done is on disk. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
+/** @param where what was stopped and how far it had come, e.g. `GRPO at step 12 of 60` */
+export function interrupted(where: string): Interrupted {
+  return new Interrupted(`Stopped ${where}. Run it again to go on from there.`);
+}
+
+/** Lets timers, signals and messages in; tfjs blocks the event loop while it computes. */
+export function yieldToEvents(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

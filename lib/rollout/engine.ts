@@ -1,0 +1,36 @@
+/**
+ * Rollouts: completions for problems, from whatever can answer. One file an engine, all with this interface; trainers
+ * and evaluation know nothing else.
+ */
+import type { PromptStyle } from "../reflection/prompts";
+import type { Completion, Problem } from "../types";
+
+export interface RolloutRequest {
+  style: PromptStyle;
+  /** Completions a problem. */
+  group: number;
+  maxNewTokens: number;
+  /** 0 takes the most likely token. */
+  temperature: number;
+  /**
+   * Seed of the random streams. Together with a problem's id and a member's number it determines a completion, whatever
+   * else is in the batch.
+   */
+  seed: string | number;
+  /** Problems that are computed at once. */
+  batch?: number;
+  /** Hears of finished problems. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface RolloutEngine {
+  /** What answers, for tables and provenance, e.g. `tfjs/base`. */
+  name: string;
+  /**
+   * @returns one list of `group` completions a problem, in the problems' order
+   * @throws LabError when a problem cannot be asked; what the caller had before is untouched
+   */
+  rollout(problems: readonly Problem[], request: RolloutRequest): Promise<Completion[][]>;
+  close(): void | Promise<void>;
+}

@@ -1,0 +1,127 @@
+/**
+ * A run is a directory: what determined it, what it measured, where it stopped.
+ *
+ *   <root>/<stage>-<preset>-<hash>/spec.json  metrics.jsonl  rollouts.jsonl  checkpoints/step-N/  summary.json
+ *
+ * The hash covers everything that determines the result, so that a changed input makes a new run and the same input
+ * finds the old one: finished, it is not run again; stopped, it goes on from its last checkpoint. Rows that were logged
+ * after that checkpoint are dropped, because they will be measured again.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+  appendJsonl,
+  canonicalJson,
+  contentHash,
+  readJsonl,
+  writeFileAtomic,
+  writeJsonl,
+} from "../engine/files";
+
+/** What is known when a run has ended. */
+export interface RunSummary {
+  /** Seconds of work, those of earlier, interrupted attempts included. */
+  seconds: number;
+  steps: number;
+  [key: string]: unknown;
+}
+
+export interface RunIdentity {
+  /** Folder that holds all runs. */
+  root: string;
+  stage: string;
+  preset: string;
+  /** Everything that determines the result: settings, seed, hashes of the inputs. */
+  inputs: Record<string, unknown>;
+}
+
+export interface Run {
+  folder: string;
+  /** Short name of what determined the run; later stages put it among their own inputs. */
+  hash: string;
+  /** Present when the run has ended; it need not be done again. */
+  summary: RunSummary | undefined;
+  /** Step of the last whole checkpoint, 0 when there is none. */
+  resumedAt: number;
+  /** Folder of that checkpoint. */
+  lastCheckpoint: string | undefined;
+  /** Appends to `metrics.jsonl`. */
+  metrics(row: { step: number } & Record<string, unknown>): void;
+  /** Appends to `rollouts.jsonl`. */
+  rollout(row: { step: number } & Record<string, unknown>): void;
+  /** Writes a checkpoint aside, then renames it; only the newest is kept. */
+  checkpoint(step: number, write: (folder: string) => void): void;
+  /** Writes `summary.json`; afterwards the run is finished. */
+  finish(summary: Omit<RunSummary, "seconds">): RunSummary;
+}
+
+/** Raise when a change to the code makes old runs' results no longer what the same inputs would give. */
+const RESULTS_VERSION = 1;
+
+/** Opens or creates the directory of a run. */
+export function openRun({ root, stage, preset, inputs }: RunIdentity): Run {
+  const determined = { stage, version: RESULTS_VERSION, ...inputs };
+  const hash = contentHash(canonicalJson(determined), 10);
+  const folder = join(root, `${stage}-${preset}-${hash}`);
+  const file = (name: string): string => join(folder, name);
+  mkdirSync(file("checkpoints"), { recursive: true });
+  if (!existsSync(file("spec.json"))) {
+    writeFileAtomic(file("spec.json"), JSON.stringify({ preset, ...determined }, null, 2) + "\n");
+  }
+  const summary = existsSync(file("summary.json"))
+    ? (JSON.parse(readFileSync(file("summary.json"), "utf8")) as RunSummary)
+    : undefined;
+  const resumedAt = Math.max(0, ...checkpointSteps(file("checkpoints")));
+  if (summary === undefined) {
+    dropAfter(file("metrics.jsonl"), resumedAt);
+    dropAfter(file("rollouts.jsonl"), resumedAt);
+  }
+  const earlier = summary === undefined ? workedSeconds(file("metrics.jsonl")) : 0;
+  const started = Date.now();
+  const seconds = (): number => earlier + (Date.now() - started) / 1000;
+  return {
+    folder,
+    hash,
+    summary,
+    resumedAt,
+    lastCheckpoint: resumedAt === 0 ? undefined : file(`checkpoints/step-${resumedAt}`),
+    metrics: (row) => appendJsonl(file("metrics.jsonl"), { ...row, elapsed: seconds() }),
+    rollout: (row) => appendJsonl(file("rollouts.jsonl"), row),
+    checkpoint: (step, write) => {
+      const place = file(`checkpoints/step-${step}`);
+      const aside = file(`checkpoints/.step-${step}.tmp`);
+      rmSync(aside, { recursive: true, force: true });
+      mkdirSync(aside, { recursive: true });
+      write(aside);
+      rmSync(place, { recursive: true, force: true });
+      renameSync(aside, place);
+      for (const old of checkpointSteps(file("checkpoints"))) {
+        if (old < step) rmSync(file(`checkpoints/step-${old}`), { recursive: true });
+      }
+    },
+    finish: (result) => {
+      const whole = { ...result, seconds: seconds() } as RunSummary;
+      writeFileAtomic(file("summary.json"), JSON.stringify(whole, null, 2) + "\n");
+      return whole;
+    },
+  };
+}
+
+function checkpointSteps(folder: string): number[] {
+  return readdirSync(folder)
+    .map((name) => /^step-(\d+)$/.exec(name))
+    .flatMap((match) => (match === null ? [] : [Number(match[1])]));
+}
+
+function dropAfter(path: string, step: number): void {
+  if (!existsSync(path)) return;
+  writeJsonl(
+    path,
+    readJsonl<{ step: number }>(path).filter((row) => row.step <= step),
+  );
+}
+
+function workedSeconds(path: string): number {
+  if (!existsSync(path)) return 0;
+  return readJsonl<{ elapsed?: number }>(path).at(-1)?.elapsed ?? 0;
+}
