@@ -109,7 +109,16 @@ export function readBindingStamp(): BindingStamp | undefined {
 }
 
 function choose(): Loaded {
-  loaded ??= pick(process.env.SRPO_ENGINE);
+  if (loaded === undefined) {
+    const { SRPO_ENGINE, SRPO_THREADS } = process.env;
+    if (SRPO_THREADS !== undefined && !/^([1-9]\d*)?$/.test(SRPO_THREADS)) {
+      throw fault("engine", "SRPO_THREADS is not a number of threads", {
+        got: SRPO_THREADS,
+        expected: "a whole number from 1",
+      });
+    }
+    loaded = pick(SRPO_ENGINE);
+  }
   return loaded;
 }
 
@@ -128,11 +137,15 @@ function pick(wanted: string | undefined): Loaded {
   try {
     return startNative();
   } catch (error) {
-    const why = (error as Error).message.split("\n", 1)[0];
-    const portable = startPortable("wasm", `the native back end does not load: ${why}`);
+    const portable = startPortable(
+      "wasm",
+      existsSync(bindingFiles().binding)
+        ? `the native back end does not load: ${(error as Error).message.split("\n", 1)[0]}`
+        : "the tfjs-node binding is not compiled",
+    );
     portable.engine.warning =
       "running on WebAssembly: everything works, about ten times slower than with libtensorflow." +
-      " Run `npm run setup` and read its warnings; `srpo doctor` says what is missing.";
+      " `npm run setup` says what it needs; `srpo doctor` explains.";
     return portable;
   }
 }
@@ -223,14 +236,8 @@ function prepareTensorflow(): void {
   env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   // Otherwise TensorFlow takes nearly all of a GPU's memory at once, and ONNX Runtime finds none.
   env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
-  const threads = env.SRPO_THREADS;
+  const { SRPO_THREADS: threads } = env;
   if (threads === undefined || threads === "") return;
-  if (!/^[1-9]\d*$/.test(threads)) {
-    throw fault("engine", "SRPO_THREADS is not a number of threads", {
-      got: threads,
-      expected: "a whole number from 1",
-    });
-  }
   env.TF_NUM_INTRAOP_THREADS = threads;
   env.TF_NUM_INTEROP_THREADS = threads;
   env.OMP_NUM_THREADS = threads;
