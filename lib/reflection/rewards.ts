@@ -19,7 +19,7 @@
 import type { Fault, Problem, Response, Transition, Verdict } from "../types";
 import { judge } from "./equality";
 import type { RewardConfig } from "./reward-config";
-import { isWellFormed } from "./template";
+import { isWellFormed, relevantFaults } from "./template";
 import { transitionOf } from "./transitions";
 
 /** R_format (5): paid when the response has exactly the parts that were asked for. */
@@ -121,6 +121,7 @@ export interface RewardBreakdown extends RewardParts {
   first: Verdict;
   /** `null` where the response has one answer. */
   second: Verdict | null;
+  /** The faults that count for what was asked: one solution has no reflection and lacks none. */
   faults: Fault[];
   /** What f_len was computed from, `null` where it is not defined. */
   lengths: LengthTerms | null;
@@ -163,7 +164,7 @@ export function scoreResponse({
     transition,
     first,
     second,
-    faults: response.faults,
+    faults: relevantFaults(response, config),
     lengths,
     reasons: explain(parts, { response, config, first, second, transition, lengths }),
   };
@@ -202,16 +203,15 @@ function explain(
 ): RewardBreakdown["reasons"] {
   const reasons: RewardBreakdown["reasons"] = {};
   if (parts.format === 0 && config.formatWeight !== 0) {
+    const faults = relevantFaults(response, config);
     reasons.format =
-      config.solutions === 1 && response.second.answer !== null
-        ? "one solution was asked for, there are two"
-        : `not well formed: ${response.faults.join(", ")}`;
+      faults.length > 0
+        ? `not well formed: ${faults.join(", ")}`
+        : "one solution was asked for, there is more";
   }
   if (parts.accuracy === 0 && config.accuracyWeight !== 0) {
-    reasons.accuracy = config.accuracyOn === "first" ? answerReason("first", first) : "";
-    if (config.accuracyOn !== "first") {
-      reasons.accuracy = `${answerReason("first", first)}; ${answerReason("second", second)}`;
-    }
+    const [of1, of2] = [answerReason("first", first), answerReason("second", second)];
+    reasons.accuracy = config.accuracyOn === "first" ? of1 : `${of1}; ${of2}`;
   }
   if (parts.efficacy === 0 && Object.values(config.effectiveness).some((value) => value !== 0)) {
     reasons.efficacy =

@@ -88,10 +88,19 @@ export function isWellFormed(
   { faults }: Pick<Response, "faults">,
   { solutions, forgive = [] }: { solutions: 1 | 2; forgive?: readonly Fault[] },
 ): boolean {
-  const left = faults.filter((name) => !forgive.includes(name));
-  return solutions === 2
-    ? left.length === 0
-    : left.length === SINGLE.length && SINGLE.every((name) => left.includes(name));
+  const single = SINGLE.every((name) => faults.includes(name));
+  return (
+    single === (solutions === 1) &&
+    relevantFaults({ faults }, { solutions }).every((name) => forgive.includes(name))
+  );
+}
+
+/** The faults that count for what was asked: of one solution nobody expects a reflection. */
+export function relevantFaults(
+  { faults }: Pick<Response, "faults">,
+  { solutions }: { solutions: 1 | 2 },
+): Fault[] {
+  return solutions === 2 ? faults : faults.filter((name) => !SINGLE.includes(name));
 }
 
 /** One solution as text, absent parts left out. @throws LabError when a part holds a tag of the template */
