@@ -7,9 +7,7 @@
  */
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { fault } from "../engine/errors";
-import { createRandom, type Random } from "../engine/random";
-import { groupBatch, lastTokens, type GroupedBatch, type PromptTokens } from "./batch";
+import { groupBatch, lastTokens, type GroupedBatch } from "./batch";
 import {
   decode,
   decoderLayer,
@@ -23,35 +21,18 @@ import {
 } from "./decoder";
 import { MASKED } from "./layers";
 import type { Policy } from "./policy";
+import {
+  closeLedger,
+  compactionPays,
+  nextUniforms,
+  openLedger,
+  writeDown,
+  type GenerateOptions,
+  type PreparedPrompt,
+  type SampledTokens,
+} from "./sampling";
 
-/** A prompt with its pictures' merged tokens, `[tokens · D]` as the vision tower computed them. */
-export interface PreparedPrompt extends PromptTokens {
-  features: Float32Array;
-}
-
-export interface GenerateOptions {
-  /** Completions a prompt (G). */
-  group: number;
-  maxNewTokens: number;
-  /** 0 takes the most likely token. */
-  temperature: number;
-  /** One key a prompt; the stream of member g of prompt p is seeded by `${keys[p]}/${g}`. */
-  keys: readonly (string | number)[];
-  /** Tokens that end a completion; the config's end-of-sequence token by default. */
-  stopIds?: readonly number[];
-  signal?: AbortSignal;
-}
-
-/** A completion before its tokens are turned into text. */
-export interface SampledTokens {
-  /** The stop token included when there was one. */
-  ids: number[];
-  /** Natural logarithms of each token's probability under the policy at temperature 1. */
-  logprobs: number[];
-  /** Entropy of the policy at temperature 1 at each token, in nats. */
-  entropies: number[];
-  truncated: boolean;
-}
+export type { GenerateOptions, PreparedPrompt, SampledTokens } from "./sampling";
 
 /** What changes from step to step; its tensors are owned by {@link generate}. */
 interface DecodeState {
@@ -67,9 +48,6 @@ interface DecodeState {
   promptMask?: Tensor2D;
 }
 
-/** Rows are compacted when fewer than this share of them are still being written. */
-const COMPACT_BELOW = 0.75;
-
 /**
  * Samples `group` completions for every prompt.
  * @returns one list a prompt
@@ -80,20 +58,10 @@ export async function generate(
   prompts: readonly PreparedPrompt[],
   options: GenerateOptions,
 ): Promise<SampledTokens[][]> {
-  checkOptions(prompts, options);
-  const { group, maxNewTokens, temperature, keys, signal } = options;
+  const { group, maxNewTokens, temperature, signal } = options;
   const { config } = policy;
-  const stops = new Set(options.stopIds ?? [config.decoder.eosTokenId]);
+  const ledger = openLedger(prompts, options, config.decoder);
   const batch = groupBatch(prompts, undefined, config);
-  const results: SampledTokens[] = Array.from({ length: prompts.length * group }, () => ({
-    ids: [],
-    logprobs: [],
-    entropies: [],
-    truncated: true,
-  }));
-  const streams: Random[] = keys.flatMap((key) =>
-    Array.from({ length: group }, (_unused, g) => createRandom(`${key}/${g}`)),
-  );
   const decoder = tf.tidy(() => fuseDecoder(policy.weights, config.decoder));
   let state: DecodeState | undefined;
   let hidden: Tensor2D | undefined;
@@ -118,27 +86,16 @@ export async function generate(
     for (let t = 0; t < maxNewTokens; t++) {
       signal?.throwIfAborted();
       const drawn = draw(decoder, policy, hidden, temperature, () =>
-        Float32Array.from(state!.rows, (row) => streams[row].next()),
+        nextUniforms(ledger, state!.rows),
       );
       hidden.dispose();
       hidden = undefined;
-      const tokens: number[] = [];
-      const alive: number[] = [];
-      state.rows.forEach((row, i) => {
-        const result = results[row];
-        tokens.push(drawn.ids[i]);
-        if (!result.truncated) return;
-        result.ids.push(drawn.ids[i]);
-        result.logprobs.push(drawn.logprobs[i]);
-        result.entropies.push(drawn.entropies[i]);
-        if (stops.has(drawn.ids[i])) result.truncated = false;
-        else alive.push(i);
-      });
+      const alive = writeDown(ledger, state.rows, drawn);
       if (alive.length === 0 || t === maxNewTokens - 1) break;
-      let kept = tokens;
-      if (alive.length < COMPACT_BELOW * state.rows.length) {
+      let kept = drawn.ids;
+      if (compactionPays(alive.length, state.rows.length)) {
         compact(state, alive, config.decoder.kvHeads);
-        kept = alive.map((i) => tokens[i]);
+        kept = alive.map((i) => drawn.ids[i]);
       }
       const positions = state.rows.map((row) => batch.next[Math.floor(row / group)] + t);
       hidden = step(decoder, policy, state, kept, positions);
@@ -150,19 +107,7 @@ export async function generate(
     if (state !== undefined) disposeState(state);
     for (const layer of decoder.layers) tf.dispose([layer.qkv, layer.qkvBias, layer.gateUp]);
   }
-  return prompts.map((_prompt, p) => results.slice(p * group, (p + 1) * group));
-}
-
-function checkOptions(prompts: readonly PreparedPrompt[], options: GenerateOptions): void {
-  const { group, maxNewTokens, temperature, keys } = options;
-  const must = (ok: boolean, what: string, got: unknown, expected: string): void => {
-    if (!ok) throw fault("generate", what, { got, expected });
-  };
-  must(prompts.length > 0, "no prompts", prompts.length, "at least one");
-  must(Number.isInteger(group) && group > 0, "group", group, "a whole number from 1");
-  must(maxNewTokens > 0, "maxNewTokens", maxNewTokens, "a whole number from 1");
-  must(temperature >= 0, "temperature", temperature, "0 (greedy) or more");
-  must(keys.length === prompts.length, "keys", keys.length, `one a prompt, ${prompts.length}`);
+  return closeLedger(ledger, group);
 }
 
 /** The batch's merged image tokens `[sum, D]`, or nothing when no prompt has a picture. */

@@ -6,7 +6,7 @@ import { groupBatch } from "./batch";
 import { decode, fuseDecoder, logits } from "./decoder";
 import { generate } from "./generate";
 import { chosenLogprobs, type Policy } from "./policy";
-import { encodeImages, type Grid } from "./vision";
+import { imageFeatures, type Grid } from "./vision";
 import type { Tensor2D } from "@tensorflow/tfjs";
 
 /** One case as `make_policy_fixture.py` writes it. */
@@ -82,20 +82,6 @@ export async function checkParity(policy: Policy, example: ParityCase): Promise<
     maxAbsLogprob: maxAbsDifference(logprobs, example.logprobs),
     greedyEqual: sampled.ids.join() === example.greedy.join(),
   };
-}
-
-/** Merged image tokens of one prompt's pictures as plain numbers, `[tokens · D]`. */
-export function imageFeatures(
-  { config, weights }: Policy,
-  patches: ArrayLike<number>,
-  grids: readonly Grid[],
-): Float32Array {
-  if (grids.length === 0) return new Float32Array(0);
-  return tf.tidy(() => {
-    const rows = grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
-    const pixels = tf.tensor2d(Float32Array.from(patches), [rows, patches.length / rows]);
-    return encodeImages(weights, config.vision, pixels, grids).dataSync<"float32">().slice();
-  });
 }
 
 function maxAbsDifference(ours: ArrayLike<number>, theirs: readonly number[]): number {

@@ -7,7 +7,7 @@
  */
 import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import type { VisionConfig } from "./config";
+import type { PolicyConfig, VisionConfig } from "./config";
 import { attention, linear, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import type { Weights } from "./weights";
 
@@ -126,6 +126,20 @@ export function encodeImages(
     const inner = gelu(linear(squares, w("merger.mlp.0.weight"), b("merger.mlp.0.bias")));
     const out = linear(inner, w("merger.mlp.2.weight"), b("merger.mlp.2.bias"));
     return out.gather(tf.tensor1d(inverse(layout.windowOrder), "int32")) as Tensor2D;
+  });
+}
+
+/** Merged tokens of pictures as plain numbers, `[tokens · outputSize]`. @param patches `[patches · width]` */
+export function imageFeatures(
+  { config, weights }: { config: PolicyConfig; weights: Weights },
+  patches: ArrayLike<number>,
+  grids: readonly Grid[],
+): Float32Array {
+  if (grids.length === 0) return new Float32Array(0);
+  return tf.tidy(() => {
+    const rows = grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
+    const pixels = tf.tensor2d(Float32Array.from(patches), [rows, patches.length / rows]);
+    return encodeImages(weights, config.vision, pixels, grids).dataSync<"float32">().slice();
   });
 }
 

@@ -1,9 +1,10 @@
 /** Problems as the policy sees them: prompt tokens and picture features, computed once and kept. */
+import { contentHash } from "../engine/files";
 import { yieldToEvents } from "../engine/interrupt";
 import type { PolicyBundle } from "../policy/bundle";
 import type { PreparedPrompt } from "../policy/generate";
-import { imageFeatures } from "../policy/parity";
 import { encodePrompt } from "../policy/tokenizer";
+import { imageFeatures, mergedTokens, type Grid } from "../policy/vision";
 import { buildMessages, type PromptStyle } from "../reflection/prompts";
 import type { Problem } from "../types";
 
@@ -17,45 +18,96 @@ export interface PromptCache {
 
 interface Features {
   values: Float32Array;
-  grids: PreparedPrompt["grids"];
+  grids: Grid[];
 }
+
+/** Features of all caches in this process, by vision weights and picture; the oldest leave first. */
+const known = new Map<string, Features>();
+let knownNumbers = 0;
+/** 64 million numbers, 256 MB. */
+const MOST_NUMBERS = 64e6;
+/** Problems whose pictures go through the tower at once. */
+const TOWER_BATCH = 16;
 
 /** @param bundle its vision tower must not change while the cache is in use */
 export function createPromptCache(bundle: PolicyBundle): PromptCache {
-  const { tokenizer, processor, config } = bundle;
-  const features = new Map<string, Promise<Features>>();
-
-  const look = async (problem: Problem): Promise<Features> => {
-    const pictures = await Promise.all(problem.images.map((path) => processor.processImage(path)));
-    const patches = new Float32Array(
-      pictures.reduce((n, picture) => n + picture.patches.length, 0),
-    );
-    let at = 0;
-    for (const picture of pictures) {
-      patches.set(picture.patches, at);
-      at += picture.patches.length;
-    }
-    const grids = pictures.map(({ grid }) => grid);
-    return { values: imageFeatures(bundle, patches, grids), grids };
-  };
-
+  const { tokenizer, config } = bundle;
+  const tower = visionKey(bundle);
+  const keyOf = (problem: Problem): string => `${tower}\n${problem.images.join("\n")}`;
   return {
-    prepare: (problems, style) =>
-      Promise.all(
-        problems.map(async (problem) => {
-          const key = problem.images.join("\n");
-          const known = features.get(key) ?? look(problem);
-          features.set(key, known);
-          // A picture that cannot be read must be tried again when its file has been mended.
-          known.catch(() => features.delete(key));
-          const { values, grids } = await known;
-          await yieldToEvents();
-          const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
-            imageTokenId: config.imageTokenId,
-            mergeSize: config.vision.mergeSize,
-          });
-          return { ids, grids, features: values };
-        }),
-      ),
+    prepare: async (problems, style) => {
+      const unseen = new Map(problems.map((problem) => [keyOf(problem), problem]));
+      for (const key of unseen.keys()) if (known.has(key)) unseen.delete(key);
+      const found = new Map<string, Features>();
+      const entries = [...unseen];
+      for (let at = 0; at < entries.length; at += TOWER_BATCH) {
+        const part = entries.slice(at, at + TOWER_BATCH);
+        const features = await look(
+          bundle,
+          part.map(([, problem]) => problem),
+        );
+        part.forEach(([key], i) => {
+          found.set(key, features[i]);
+          remember(key, features[i]);
+        });
+        await yieldToEvents();
+      }
+      return problems.map((problem) => {
+        const key = keyOf(problem);
+        const { values, grids } = (found.get(key) ?? known.get(key)) as Features;
+        const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
+          imageTokenId: config.imageTokenId,
+          mergeSize: config.vision.mergeSize,
+        });
+        return { ids, grids, features: values };
+      });
+    },
   };
+}
+
+/** Reads the problems' pictures and sends them through the tower together. */
+async function look(bundle: PolicyBundle, problems: readonly Problem[]): Promise<Features[]> {
+  const { processor, config } = bundle;
+  const pictures = await Promise.all(
+    problems.map(({ images }) => Promise.all(images.map((path) => processor.processImage(path)))),
+  );
+  const all = pictures.flat();
+  const patches = new Float32Array(all.reduce((sum, picture) => sum + picture.patches.length, 0));
+  let at = 0;
+  for (const picture of all) {
+    patches.set(picture.patches, at);
+    at += picture.patches.length;
+  }
+  const features = imageFeatures(
+    bundle,
+    patches,
+    all.map(({ grid }) => grid),
+  );
+  let start = 0;
+  return pictures.map((own) => {
+    const grids = own.map(({ grid }) => grid);
+    const tokens = grids.reduce((n, grid) => n + mergedTokens(grid, config.vision.mergeSize), 0);
+    const end = start + tokens * config.decoder.hiddenSize;
+    const values = features.slice(start, end);
+    start = end;
+    return { values, grids };
+  });
+}
+
+function remember(key: string, features: Features): void {
+  known.set(key, features);
+  knownNumbers += features.values.length;
+  for (const [oldest, { values }] of known) {
+    if (knownNumbers <= MOST_NUMBERS) break;
+    known.delete(oldest);
+    knownNumbers -= values.length;
+  }
+}
+
+/** Names a vision tower by its weights. */
+function visionKey({ weights }: PolicyBundle): string {
+  const parts = weights.names
+    .filter((name) => name.startsWith("visual."))
+    .map((name) => new Uint8Array(weights.get(name).dataSync<"float32">().slice().buffer));
+  return contentHash(Buffer.concat(parts), 16);
 }

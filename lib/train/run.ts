@@ -33,6 +33,8 @@ export interface RunIdentity {
   preset: string;
   /** Everything that determines the result: settings, seed, hashes of the inputs. */
   inputs: Record<string, unknown>;
+  /** Throws away what an earlier run with the same inputs left. */
+  force?: boolean;
 }
 
 export interface Run {
@@ -51,7 +53,7 @@ export interface Run {
   rollout(row: { step: number } & Record<string, unknown>): void;
   /** Writes a checkpoint aside, then renames it; only the newest is kept. */
   checkpoint(step: number, write: (folder: string) => void): void;
-  /** Writes `summary.json`; afterwards the run is finished. */
+  /** Writes `summary.json`; afterwards the run is finished and its checkpoints, needed no more, are removed. */
   finish(summary: Omit<RunSummary, "seconds">): RunSummary;
 }
 
@@ -59,12 +61,13 @@ export interface Run {
 const RESULTS_VERSION = 1;
 
 /** Opens or creates the directory of a run. */
-export function openRun({ root, stage, preset, inputs }: RunIdentity): Run {
+export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Run {
   const determined = { stage, version: RESULTS_VERSION, ...inputs };
   const hash = contentHash(canonicalJson(determined), 10);
   const folder = join(root, `${stage}-${preset}-${hash}`);
   const file = (name: string): string => join(folder, name);
-  mkdirSync(file("checkpoints"), { recursive: true });
+  if (force === true) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   if (!existsSync(file("spec.json"))) {
     writeFileAtomic(file("spec.json"), JSON.stringify({ preset, ...determined }, null, 2) + "\n");
   }
@@ -102,12 +105,14 @@ export function openRun({ root, stage, preset, inputs }: RunIdentity): Run {
     finish: (result) => {
       const whole = { ...result, seconds: seconds() } as RunSummary;
       writeFileAtomic(file("summary.json"), JSON.stringify(whole, null, 2) + "\n");
+      rmSync(file("checkpoints"), { recursive: true, force: true });
       return whole;
     },
   };
 }
 
 function checkpointSteps(folder: string): number[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .map((name) => /^step-(\d+)$/.exec(name))
     .flatMap((match) => (match === null ? [] : [Number(match[1])]));

@@ -1,0 +1,171 @@
+/**
+ * One typed spec for the whole pipeline. A preset is a whole spec; a user changes what they like, and everything that is
+ * not a known key of the right type is refused with the keys that there are.
+ */
+import { fault } from "./engine/errors";
+import type { RewardConfig } from "./reflection/reward-config";
+import type { GrpoConfig } from "./train/grpo";
+import type { SftConfig } from "./train/sft";
+
+/** How many problems each set holds, and the seed they are drawn from. */
+export interface ProblemsConfig {
+  seed: number;
+  /** For data construction. */
+  sft: number;
+  /** For reinforcement learning. */
+  rl: number;
+  /** The test set, split from the others by a hash of the problems' content. */
+  test: number;
+  /** Held-out families and levels. */
+  ood: number;
+}
+
+export interface ConstructionConfig {
+  /** Samples to keep at most. */
+  target: number;
+  /** Share of them whose first attempt is right (0.3 in the paper). */
+  correctShare: number;
+  temperature: number;
+  maxNewTokens: number;
+}
+
+export interface EvaluationConfig {
+  maxNewTokens: number;
+  /** Samples a problem at temperature 1, beside the greedy answer. */
+  samples: number;
+}
+
+export interface Spec {
+  preset: PresetName;
+  seed: number;
+  problems: ProblemsConfig;
+  construction: ConstructionConfig;
+  sft: SftConfig;
+  grpo: GrpoConfig;
+  /** Changes to the reward preset of a stage, e.g. `{ alpha: 0 }`; they reach every reflection reward. */
+  reward: Partial<RewardConfig>;
+  evaluation: EvaluationConfig;
+}
+
+export type PresetName = "smoke" | "small";
+
+const small: Spec = {
+  preset: "small",
+  seed: 1,
+  problems: { seed: 1, sft: 1024, rl: 2048, test: 512, ood: 256 },
+  construction: { target: 640, correctShare: 0.3, temperature: 1, maxNewTokens: 72 },
+  sft: {
+    epochs: 3,
+    batch: 32,
+    microBatch: 32,
+    learningRate: 3e-4,
+    warmup: 0.1,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    evalShare: 0.05,
+    evalEvery: 10,
+    saveEvery: 20,
+  },
+  grpo: {
+    steps: 60,
+    prompts: 16,
+    group: 8,
+    maxNewTokens: 112,
+    temperature: 1,
+    miniBatches: 2,
+    learningRate: 1e-4,
+    warmupSteps: 4,
+    weightDecay: 0,
+    maxGradNorm: 1,
+    clipLow: 0.2,
+    clipHigh: 0.2,
+    beta: 0,
+    stdFloor: 0.1,
+    saveEvery: 20,
+    logRolloutsEvery: 10,
+  },
+  reward: {},
+  evaluation: { maxNewTokens: 128, samples: 1 },
+};
+
+/** Everything the small preset does, a little of each: for tests, and to see that a machine can do it. */
+const smoke: Spec = {
+  ...small,
+  preset: "smoke",
+  problems: { seed: 1, sft: 48, rl: 32, test: 32, ood: 16 },
+  construction: { ...small.construction, target: 24 },
+  sft: { ...small.sft, epochs: 1, batch: 8, microBatch: 8, evalEvery: 2, saveEvery: 2 },
+  grpo: { ...small.grpo, steps: 3, prompts: 4, group: 4, saveEvery: 2, logRolloutsEvery: 1 },
+};
+
+const presets: Readonly<Record<PresetName, Spec>> = { small, smoke };
+
+/** Changes to a spec, at any depth. */
+export type SpecChanges = {
+  [K in Exclude<keyof Spec, "preset">]?: Spec[K] extends object ? Partial<Spec[K]> : Spec[K];
+};
+
+/**
+ * A preset with changes.
+ * @param preset `LAB_PRESET` by default, else `small`
+ * @throws LabError naming the key, with the keys that there are
+ */
+export function loadSpec(changes: SpecChanges = {}, preset?: string): Spec {
+  const name = preset ?? process.env.LAB_PRESET ?? "small";
+  if (!Object.hasOwn(presets, name)) {
+    throw fault("loadSpec", "there is no such preset", {
+      got: name,
+      expected: `one of ${Object.keys(presets).join(", ")}`,
+      try: "LAB_PRESET=small, or leave it out",
+    });
+  }
+  return merge(presets[name as PresetName], changes);
+}
+
+function merge(base: Spec, changes: SpecChanges): Spec {
+  const spec = structuredClone(base) as unknown as Record<string, unknown>;
+  for (const [key, value] of Object.entries(changes)) {
+    checkKey("spec", key, Object.keys(base));
+    if (key === "preset") {
+      throw fault("loadSpec", "preset cannot be changed", { try: "loadSpec({}, name)" });
+    }
+    const old = spec[key];
+    if (old === null || typeof old !== "object") {
+      checkValue(key, value, old);
+      spec[key] = value;
+      continue;
+    }
+    if (value === null || typeof value !== "object") {
+      throw fault("loadSpec", `${key} is a group of settings`, {
+        got: value,
+        expected: "an object",
+      });
+    }
+    for (const [inner, setting] of Object.entries(value as Record<string, unknown>)) {
+      // The reward's own keys are checked where the reward preset that they change is known.
+      if (key !== "reward") {
+        checkKey(key, inner, Object.keys(old));
+        checkValue(`${key}.${inner}`, setting, (old as Record<string, unknown>)[inner]);
+      }
+      (old as Record<string, unknown>)[inner] = setting;
+    }
+  }
+  return spec as unknown as Spec;
+}
+
+function checkKey(where: string, key: string, known: readonly string[]): void {
+  if (known.includes(key)) return;
+  throw fault("loadSpec", `unknown key ${key} in ${where}`, {
+    expected: `one of ${known.join(", ")}`,
+  });
+}
+
+/** Every setting of a spec is a number from 0. */
+function checkValue(path: string, value: unknown, old: unknown): void {
+  const ok = typeof value === typeof old && (typeof value !== "number" || value >= 0);
+  if (ok) return;
+  throw fault("loadSpec", `${path} has a value that cannot be`, {
+    got: value,
+    expected: `a number of 0 or more, such as ${String(old)}`,
+  });
+}

@@ -1,0 +1,107 @@
+/** What all stages share: where a policy comes from, where runs go, who watches, and how a stage is stopped. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Spec } from "../config";
+import { ready } from "../engine/backend";
+import { interruptible } from "../engine/interrupt";
+import { basePolicyFolder, runsFolder } from "../paths";
+import { openPolicy, type PolicyBundle } from "../policy/bundle";
+import { readPolicyConfig } from "../policy/config";
+import { openRun, type Run, type RunSummary } from "../train/run";
+
+/** A policy on disk, as one stage hands it to the next. */
+export interface PolicyRef {
+  /** Short name for tables and figures, e.g. `SRPO`. */
+  name: string;
+  /** Hugging Face layout. */
+  folder: string;
+  /** What determined it; part of the inputs of every stage that uses it. */
+  hash: string;
+  /** How it is asked: a policy that learned to reflect is asked to. */
+  style: "direct" | "reflect";
+}
+
+/** Somebody who watches a stage; a notebook passes the lab's monitor. */
+export interface Watcher {
+  /** Hears once of the number of steps, and of what an earlier attempt had already logged. */
+  begin?(total: number, earlier: readonly Record<string, number>[]): void;
+  step?(step: number, metrics: Record<string, number>): void;
+  /** The stage ended (`reason` undefined), or was stopped, or failed. */
+  end?(reason?: string): void | Promise<void>;
+}
+
+export interface StageOptions {
+  watch?: Watcher;
+  signal?: AbortSignal;
+  /** Runs the stage again although its run directory says that it is finished. */
+  force?: boolean;
+}
+
+/** The result of a stage, new or found on disk. */
+export interface StageResult {
+  run: Run;
+  summary: RunSummary;
+  /** True when nothing was computed because the run was already finished. */
+  cached: boolean;
+}
+
+/**
+ * The embedded base policy, or a checkpoint of the user's own. Named by the content of its files.
+ * @throws LabError when the folder holds no checkpoint
+ */
+export function basePolicy(folder: string = basePolicyFolder): PolicyRef {
+  readPolicyConfig(folder);
+  const files = readdirSync(folder).filter((name) => /\.(json|safetensors|jinja)$/.test(name));
+  const hash = createHash("sha256");
+  for (const file of files.sort()) hash.update(file).update(readFileSync(join(folder, file)));
+  return { name: "base", folder, hash: hash.digest("hex").slice(0, 12), style: "direct" };
+}
+
+/** The policy that a finished training run left. */
+export function trainedPolicy(run: Run, name: string, style: PolicyRef["style"]): PolicyRef {
+  return { name, folder: join(run.folder, "policy"), hash: run.hash, style };
+}
+
+/** Opens a policy for the time of `work`, with the engine started, and disposes of its weights afterwards. */
+export async function withPolicy<T>(
+  ref: PolicyRef,
+  work: (bundle: PolicyBundle) => Promise<T>,
+): Promise<T> {
+  await ready();
+  const bundle = openPolicy(ref.folder);
+  try {
+    return await work(bundle);
+  } finally {
+    bundle.weights.dispose();
+  }
+}
+
+/**
+ * Runs a stage's work under its options: the watcher hears of the end whatever it is, and Ctrl-C or a notebook's stop
+ * button ends it between two steps.
+ */
+export async function supervise<T>(
+  { watch, signal }: StageOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await interruptible(work, signal);
+    await watch?.end?.();
+    return result;
+  } catch (error) {
+    await watch?.end?.((error as Error).message);
+    throw error;
+  }
+}
+
+/** Opens the run of a stage under the default root. */
+export function openStage(
+  spec: Spec,
+  stage: string,
+  inputs: Record<string, unknown>,
+  { force }: StageOptions,
+): Run {
+  const { preset, seed } = spec;
+  return openRun({ root: runsFolder(), stage, preset, inputs: { seed, ...inputs }, force });
+}

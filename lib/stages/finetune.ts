@@ -1,0 +1,74 @@
+/** Stage I, second half: supervised fine-tuning on reflections, or on the plain-CoT control of the same problems. */
+import { join } from "node:path";
+import type { Spec } from "../config";
+import { readJsonl } from "../engine/files";
+import { savePolicy } from "../policy/checkpoint";
+import { toPlainCot, toSharegpt } from "../reflection/records";
+import { sftSteps, trainSft, type SftExample } from "../train/sft";
+import type { ConstructionResult } from "./construct";
+import {
+  openStage,
+  supervise,
+  trainedPolicy,
+  withPolicy,
+  type PolicyRef,
+  type StageOptions,
+  type StageResult,
+} from "./context";
+
+export interface TrainingResult extends StageResult {
+  policy: PolicyRef;
+}
+
+/**
+ * @param kind `reflection`: first solution, reflection, second solution; `plain-cot`: the teacher's careful steps alone,
+ * with as many examples and epochs
+ */
+export function finetune(
+  spec: Spec,
+  from: PolicyRef,
+  data: ConstructionResult,
+  kind: "reflection" | "plain-cot",
+  options: StageOptions = {},
+): Promise<TrainingResult> {
+  const examples: SftExample[] = data.samples.map((sample) => {
+    const { messages } = kind === "reflection" ? toSharegpt(sample) : toPlainCot(sample);
+    return {
+      problem: sample.problem,
+      style: kind === "reflection" ? "reflect" : "direct",
+      text: messages[messages.length - 1].content,
+    };
+  });
+  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: spec.sft };
+  const run = openStage(spec, "sft", inputs, options);
+  const name = kind === "reflection" ? "reflection SFT" : "plain-CoT SFT";
+  const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");
+  return supervise(options, async (signal) => {
+    if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
+    const steps = sftSteps(examples.length, spec.sft);
+    options.watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
+    return withPolicy(from, async (bundle) => {
+      await trainSft({
+        bundle,
+        examples,
+        config: spec.sft,
+        seed: spec.seed,
+        run,
+        onStep: options.watch?.step,
+        signal,
+      });
+      savePolicy(bundle, policy.folder, from.folder);
+      return {
+        run,
+        policy,
+        summary: run.finish({ steps, examples: examples.length }),
+        cached: false,
+      };
+    });
+  });
+}
+
+/** What an interrupted attempt had logged, for the curves that go on. */
+export function earlierMetrics(folder: string, resumedAt: number): Record<string, number>[] {
+  return resumedAt === 0 ? [] : readJsonl<Record<string, number>>(join(folder, "metrics.jsonl"));
+}
