@@ -12,7 +12,7 @@ import { Interrupted, StepFailure, Without, duration, ticker, withLock } from ".
  * that broke in the middle is simply taken again. `make` may return a remark; it throws StepFailure to stop set-up and
  * Without to go on, loudly.
  */
-const STEPS = [packages, self, python, tensorflow, binding, library, kernel];
+const STEPS = [packages, self, python, kernel, tensorflow, binding, library];
 
 /** Why this Node cannot run the lab, or undefined. @param {string} version like `22.11.0` */
 export function nodeTooOld(version) {
@@ -120,5 +120,6 @@ export async function command(main) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  await command(() => setup().then(() => 0));
+  // Not awaited: a module that awaits cannot be required, and the tests do.
+  void command(() => setup().then(() => 0));
 }

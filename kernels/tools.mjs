@@ -48,6 +48,7 @@ export class Interrupted extends Error {
 export function run(command, args, { cwd = root, env = process.env } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    if (heldLock !== undefined) writeWhole(heldLock, `${process.pid} ${child.pid ?? ""}`);
     let output = "";
     let interrupted = false;
     const keep = (chunk) => (output = (output + chunk).slice(-100_000));
@@ -136,29 +137,34 @@ export function filesUnder(folder, keep = () => true) {
     .sort();
 }
 
+/** The lock file while this process holds it. */
+let heldLock;
+
 /**
  * Holds the clone's set-up lock while `work` runs; waits while another process holds it.
- * The lock is a file with a process id, so that one left behind by a killed set-up is recognised.
+ * The lock names its owner and the program that the owner runs: it is void when both are gone. (A set-up that was killed
+ * may leave a pip behind, and two of them in one environment ruin it.)
  */
 export async function withLock(work, say = console.error) {
   const file = join(root, ".cache", "setup.lock");
   mkdirSync(dirname(file), { recursive: true });
-  for (let waited = false; ;) {
-    if (takeLock(file)) break;
-    const owner = readOwner(file);
-    if (owner === undefined) continue;
-    if (!isAlive(owner)) {
-      breakLock(file, owner);
+  for (let waited = false; !takeLock(file);) {
+    const owners = readOwners(file);
+    if (owners.length === 0) continue;
+    if (!owners.some(isAlive)) {
+      breakLock(file, owners);
       continue;
     }
-    if (!waited) say(`  waiting for another set-up (process ${owner}, lock ${file})`);
+    if (!waited) say(`  waiting for another set-up (process ${owners.join(", ")}; lock ${file})`);
     waited = true;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
+  heldLock = file;
   try {
     return await work();
   } finally {
-    if (readOwner(file) === process.pid) rmSync(file, { force: true });
+    heldLock = undefined;
+    if (readOwners(file)[0] === process.pid) rmSync(file, { force: true });
   }
 }
 
@@ -177,12 +183,12 @@ function takeLock(file) {
   }
 }
 
-/** Removes the lock of a dead process; if a living one took it meanwhile, gives it back. */
-function breakLock(file, owner) {
+/** Removes the lock of dead processes; if a living one took it meanwhile, gives it back. */
+function breakLock(file, owners) {
   const aside = `${file}.${process.pid}.stale`;
   try {
     renameSync(file, aside);
-    if (readOwner(aside) !== owner) linkSync(aside, file);
+    if (readOwners(aside)[0] !== owners[0]) linkSync(aside, file);
   } catch (error) {
     if (error.code !== "ENOENT" && error.code !== "EEXIST") throw error;
   } finally {
@@ -190,11 +196,11 @@ function breakLock(file, owner) {
   }
 }
 
-function readOwner(file) {
+function readOwners(file) {
   try {
-    return Number(readFileSync(file, "utf8")) || undefined;
+    return readFileSync(file, "utf8").trim().split(" ").map(Number);
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -93,10 +93,17 @@ async function makeVenv() {
   });
 }
 
-/** Installs one requirements file into the environment; what is there already stays. */
+/** Installs one requirements file into the environment; what is there and whole already stays. */
 export async function pipInstall(name) {
-  const args = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-r"];
-  const { code, output } = await run(venvPython, [...args, requirements(name)]);
+  await pip(["-r", requirements(name)], name);
+  const broken = ask(venvPython, [join(root, "kernels", "broken_wheels.py")]);
+  if (!broken) return;
+  await pip(["--ignore-installed", "--no-deps", ...broken.split("\n")], name);
+}
+
+async function pip(what, name) {
+  const args = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", ...what];
+  const { code, output } = await run(venvPython, args);
   if (code === 0) return;
   if (/No matching distribution found for tensorflow/.test(output)) {
     throw new Without(`pip finds no ${name} for this Python and platform`);
