@@ -55,7 +55,7 @@ export function effectivenessReward(
 
 /** I_ref (6): paid for one reflection, closed and filled, after the first answer and before the second solution. */
 export function reflectionFormatReward(
-  response: Pick<Response, "reflection" | "spans">,
+  response: Pick<Response, "text" | "reflection" | "spans">,
   { reflectionFormat }: Pick<RewardConfig, "reflectionFormat">,
 ): number {
   return hasProperReflection(response) ? reflectionFormat : 0;
@@ -171,15 +171,17 @@ export function scoreResponse({
 }
 
 function hasProperReflection({
+  text,
   reflection,
   spans,
-}: Pick<Response, "reflection" | "spans">): boolean {
+}: Pick<Response, "text" | "reflection" | "spans">): boolean {
   if (reflection === null || reflection.trim() === "" || spans.reflection === undefined) {
     return false;
   }
   const { start, end } = spans.reflection;
   const second = spans.secondThink ?? spans.secondAnswer;
   return (
+    text.startsWith("</reflection>", end) &&
     spans.firstAnswer !== undefined &&
     spans.firstAnswer.end < start &&
     (second === undefined || end < second.start)
