@@ -24,6 +24,7 @@ import type { Policy } from "./policy";
 import {
   closeLedger,
   compactionPays,
+  joinFeatures,
   nextUniforms,
   openLedger,
   writeDown,
@@ -116,15 +117,8 @@ export function imageTensor(
   config: Policy["config"],
 ): Tensor2D | undefined {
   const d = config.decoder.hiddenSize;
-  const size = prompts.reduce((sum, { features }) => sum + features.length, 0);
-  if (size === 0) return undefined;
-  const values = new Float32Array(size);
-  let at = 0;
-  for (const { features } of prompts) {
-    values.set(features, at);
-    at += features.length;
-  }
-  return tf.tensor2d(values, [size / d, d]);
+  const values = joinFeatures(prompts);
+  return values.length === 0 ? undefined : tf.tensor2d(values, [values.length / d, d]);
 }
 
 /**

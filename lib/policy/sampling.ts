@@ -116,6 +116,17 @@ export function closeLedger({ results }: Ledger, group: number): SampledTokens[]
   );
 }
 
+/** The batch's merged image tokens end to end, `[sum · D]`; empty when no prompt has a picture. */
+export function joinFeatures(prompts: readonly PreparedPrompt[]): Float32Array {
+  const values = new Float32Array(prompts.reduce((sum, { features }) => sum + features.length, 0));
+  let at = 0;
+  for (const { features } of prompts) {
+    values.set(features, at);
+    at += features.length;
+  }
+  return values;
+}
+
 function checkOptions(prompts: readonly PreparedPrompt[], options: GenerateOptions): void {
   const { group, maxNewTokens, temperature, keys } = options;
   const must = (ok: boolean, what: string, got: unknown, expected: string): void => {
