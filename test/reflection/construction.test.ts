@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { constructSamples, teachAttempts } from "../../lib/reflection/construction";
+import { buildMessages, SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
+import { toPlainCot, toSharegpt } from "../../lib/reflection/records";
+import { createRuleTeacher, type Teacher } from "../../lib/reflection/teacher";
+import { isWellFormed, parseResponse } from "../../lib/reflection/template";
+import { drawnProblems, rightAttempt, sums, wrongAttempt } from "./stage-one";
+
+const options = { teacher: createRuleTeacher(), policy: "base", seed: 7 };
+const numbered = (count: number) =>
+  Array.from({ length: count }, (_, i) => wrongAttempt({ ...sums, id: `p${i}` }));
+
+/** A teacher that answers after a moment, `reply` telling what it writes about a problem. */
+function slowTeacher(
+  reply: (id: string) => string,
+  watch: (running: number) => void = () => {},
+): Teacher {
+  let running = 0;
+  return {
+    name: "slow",
+    reflect: async ({ problem }) => {
+      watch(++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+      return { reflection: reply(problem.id), second: { think: "So 61.", answer: "61" } };
+    },
+  };
+}
+
+describe("reflection/construction", () => {
+  it("makes samples at the paper's shares, every attempt accounted for", async () => {
+    const attempts = drawnProblems(200).map((problem, i) =>
+      (i % 2 ? wrongAttempt : rightAttempt)(problem),
+    );
+    const { samples, dropped } = await constructSamples({ ...options, attempts, size: 60 });
+    assert.equal(samples.length, 60);
+    assert.equal(samples.filter(({ mode }) => mode === "condense").length, 18);
+    assert.ok(samples.every(({ mode, verdict }) => (mode === "condense") === verdict.correct));
+    assert.equal(
+      dropped.reduce((sum, row) => sum + row.right + row.wrong, 0),
+      140,
+    );
+    assert.deepEqual(samples[0].provenance, { policy: "base", teacher: "rule", seed: 7 });
+    const again = await constructSamples({ ...options, attempts, size: 60 });
+    assert.deepEqual(again.samples, samples);
+  });
+
+  it("cleans the attempt's form and keeps its words", async () => {
+    const attempt = {
+      ...wrongAttempt(sums),
+      text: "Hm. <think>t </think>\n<answer>51</answer> bye",
+    };
+    const { samples } = await teachAttempts([attempt], options);
+    assert.equal(samples[0].attempt.text, "<think>t </think><answer>51</answer>");
+  });
+
+  it("never has more lessons at work than asked for, and keeps the order", async () => {
+    let most = 0;
+    const teacher = slowTeacher(
+      () => "Wrong.",
+      (running) => (most = Math.max(most, running)),
+    );
+    const attempts = numbered(23);
+    const progress: number[] = [];
+    const { samples } = await teachAttempts(attempts, {
+      ...options,
+      teacher,
+      concurrency: 3,
+      onProgress: (done) => progress.push(done),
+    });
+    assert.equal(most, 3);
+    assert.deepEqual(
+      samples.map(({ problem }) => problem.id),
+      attempts.map(({ problem }) => problem.id),
+    );
+    assert.deepEqual(
+      progress,
+      attempts.map((_, i) => i + 1),
+    );
+  });
+
+  it("drops what a teacher spoils, each with its reason", async () => {
+    const replies: Record<string, string> = { p0: "The answer is 61.", p1: "Right.", p2: "" };
+    const teacher = slowTeacher((id) => {
+      if (id === "p3") throw new Error("no reply");
+      return replies[id] ?? "The carry was forgotten. Wrong.";
+    });
+    const { samples, dropped } = await teachAttempts(numbered(6), { ...options, teacher });
+    assert.deepEqual(
+      samples.map(({ problem }) => problem.id),
+      ["p4", "p5"],
+    );
+    assert.deepEqual(
+      new Map(dropped.map(({ reason, wrong }) => [reason, wrong])),
+      new Map([
+        ["the reflection names the gold answer", 1],
+        ["the reflection's verdict is not the judge's", 1],
+        ["a part is empty", 1],
+        ["the teacher failed", 1],
+      ]),
+    );
+  });
+
+  it("stops where every lesson fails, with the teacher's own words", async () => {
+    const teacher = slowTeacher(() => {
+      throw new Error("quota is used up");
+    });
+    await assert.rejects(
+      teachAttempts(numbered(3), { ...options, teacher }),
+      /slow failed on every.*quota is used up/,
+    );
+    assert.deepEqual(await teachAttempts([], { ...options, teacher }), {
+      samples: [],
+      dropped: [],
+    });
+  });
+
+  it("can be aborted", async () => {
+    const abort = new AbortController();
+    let lessons = 0;
+    const teacher = slowTeacher(() => {
+      if (++lessons === 2) abort.abort();
+      return "Wrong.";
+    });
+    await assert.rejects(
+      teachAttempts(numbered(50), { ...options, teacher, concurrency: 1, signal: abort.signal }),
+      { name: "AbortError" },
+    );
+    assert.equal(lessons, 2);
+  });
+});
+
+describe("reflection/records and prompts", () => {
+  const prompt = "<image>What is the sum of the bars?";
+
+  it("writes a sample as LLaMA-Factory reads it, in the template of the RL stage", async () => {
+    const { samples } = await teachAttempts([wrongAttempt(sums)], options);
+    const { messages, images } = toSharegpt(samples[0]);
+    assert.deepEqual(images, ["bars.png"]);
+    assert.deepEqual(messages.slice(0, 2), [
+      { role: "system", content: "Solve, reflect, solve again." },
+      { role: "user", content: prompt },
+    ]);
+    assert.equal(messages[2].role, "assistant");
+    assert.equal(
+      messages[2].content,
+      "<think>The bars are 34 and 27. So.</think><answer>71</answer>" +
+        "<reflection>Check: 4+7=11, 3+2+1=6. Wrong.</reflection>" +
+        "<think>So 61.</think><answer>61</answer>",
+    );
+    assert.ok(isWellFormed(parseResponse(messages[2].content), { solutions: 2 }));
+  });
+
+  it("writes the control with the same problem and the same steps in one solution", async () => {
+    const { samples } = await teachAttempts([wrongAttempt(sums)], options);
+    const { messages } = toPlainCot(samples[0]);
+    assert.deepEqual(
+      messages.map(({ content }) => content),
+      [
+        "Solve.",
+        prompt,
+        "<think>The bars are 34 and 27. 4+7=11, 3+2+1=6.</think><answer>61</answer>",
+      ],
+    );
+    const other = { ...samples[0], problem: { ...sums, steps: undefined } };
+    assert.match(toPlainCot(other).messages[2].content, /^<think>So 61\.<\/think>/);
+  });
+
+  it("asks with the pictures first, and with the choices below the question once", () => {
+    const problem = { question: "Which?", images: ["a.png", "b.png"], choices: ["red", "blue"] };
+    assert.deepEqual(buildMessages(problem, "direct"), [
+      { role: "system", content: "Solve." },
+      {
+        role: "user",
+        content: [
+          { type: "image" },
+          { type: "image" },
+          { type: "text", text: "Which?\n(A) red\n(B) blue" },
+        ],
+      },
+    ]);
+    const written = { ...problem, question: "Which?\n(A) red (B) blue" };
+    assert.deepEqual(buildMessages(written, "reflect")[1].content, [
+      { type: "image" },
+      { type: "image" },
+      { type: "text", text: written.question },
+    ]);
+  });
+
+  it("asks large models for the template, with an example that is in it", () => {
+    const example = /<think> One[^]*$/.exec(SYSTEM_PROMPTS.paper)?.[0] ?? "";
+    const response = parseResponse(example);
+    assert.deepEqual(response.faults, []);
+    // A shell or a string that is not raw would have eaten these.
+    assert.match(response.first.answer ?? "", /\$\\boxed\{2\}\$/);
+    assert.match(response.first.think ?? "", /\$1\+1=2\$/);
+  });
+});
