@@ -59,7 +59,8 @@ class Progress:
         if self.live and self.text:
             seconds = clock(time.monotonic() - self.begin)
             line = f"{self.text} · {seconds}  {self.said or self.title}"
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            # A terminal that does not know its width says 0.
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
             sys.stderr.write("\r\x1b[K" + line[:width])
             sys.stderr.flush()
 

@@ -42,10 +42,10 @@ export interface Session {
   kill(): void;
 }
 
-/** Starts the kernel `tslab` from a notebook's folder, as JupyterLab does. */
+/** Starts the kernel `tslab` from a folder below the root, as JupyterLab does. */
 export async function openSession(): Promise<Session> {
   const client = spawn(python, [join(root, "test", "kernels", "client.py")], {
-    cwd: join(root, "notebooks"),
+    cwd: join(root, "test"),
     env: jupyterEnv(),
   });
   const lines = answersOf(client);
