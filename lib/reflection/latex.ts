@@ -40,18 +40,25 @@ function read(latex: string): Json | null {
   const text = latex.trim();
   // LaTeX knows no spaces: `6 1` would be read as 61.
   if (text === "" || /\d\s+\d/.test(text) || !withinLimits(text)) return null;
+  const reader = loadParser();
   try {
-    // Loaded here and not above: most answers are plain numbers and never need it.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    parser ??= new (
-      require("@cortex-js/compute-engine/latex-syntax").LatexSyntax as new () => Parser
-    )();
-    const tree = simplify(parser.parse(text));
+    const tree = simplify(reader.parse(text));
     return holds(tree, "Error") ? null : tree;
   } catch {
     // A third-party parser on text from a policy: whatever it throws means that the text was not readable.
     return null;
   }
+}
+
+/** Loaded at the first call and not above: most answers are plain numbers and never need it. */
+function loadParser(): Parser {
+  if (parser === undefined) {
+    const { LatexSyntax } = require("@cortex-js/compute-engine/latex-syntax") as {
+      LatexSyntax: new () => Parser;
+    };
+    parser = new LatexSyntax();
+  }
+  return parser;
 }
 
 function withinLimits(text: string): boolean {
@@ -181,7 +188,7 @@ function sameRelation(head: string, left: Json[], right: Json[]): boolean | null
 }
 
 function sameValue(left: Json, right: Json): boolean | null {
-  // Alone, the sign of degrees is a unit: an answer of 90° is the same as one of 90. Inside `\\sin` it is a factor.
+  // Alone, the sign of degrees is a unit: an answer of 90° is the same as one of 90. Inside `\sin` it is a factor.
   if (headOf(left) === "Degrees") return sameValue(argsOf(left)[0], right);
   if (headOf(right) === "Degrees") return sameValue(left, argsOf(right)[0]);
   if (JSON.stringify(left) === JSON.stringify(right)) return true;

@@ -50,6 +50,14 @@ const paper: RewardConfig = {
   lengthBaseFloor: 0,
 };
 
+export type RewardPreset =
+  | "paper"
+  | "official-code"
+  | "task-only"
+  | "no-effectiveness"
+  | "no-reflection-format"
+  | "no-length";
+
 /**
  * - `paper`: equations 4 to 8. Well-formed and at the target length: RR 1.60, WR 1.35, RW 1.10, WW 0.85.
  * - `official-code`: what the published OpenRLHF reward means to pay. No I_ref, and accuracy on whichever answer is right:
@@ -59,7 +67,7 @@ const paper: RewardConfig = {
  *   `rewardConfig("task-only", { solutions: 2 })`.
  * - `no-effectiveness`, `no-reflection-format`, `no-length`: `paper` without I_eff, I_ref, f_len.
  */
-export const rewardPresets = {
+export const rewardPresets: Readonly<Record<RewardPreset, RewardConfig>> = {
   paper,
   "official-code": { ...paper, textBefore: true, accuracyOn: "either", reflectionFormat: 0 },
   "task-only": {
@@ -72,9 +80,7 @@ export const rewardPresets = {
   "no-effectiveness": { ...paper, effectiveness: NO_EFFECTIVENESS },
   "no-reflection-format": { ...paper, reflectionFormat: 0 },
   "no-length": { ...paper, alpha: 0 },
-} as const satisfies Record<string, RewardConfig>;
-
-export type RewardPreset = keyof typeof rewardPresets;
+};
 
 /**
  * A preset with changes.

@@ -233,7 +233,7 @@ describe("reflection/rewards", () => {
       "</answer>".repeat(100),
     ];
     for (const text of texts) {
-      for (const config of Object.values(rewardPresets) as RewardConfig[]) {
+      for (const config of Object.values(rewardPresets)) {
         for (const count of [tokenCount, () => 0, () => NaN]) {
           const reward = scoreResponse({
             response: parseResponse(text),
