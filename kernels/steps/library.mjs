@@ -1,5 +1,5 @@
 // The library built by tsc, and the Jupyter kernel that serves it to notebooks.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import {
   StepFailure,
@@ -19,6 +19,7 @@ import {
 
 const FOLDERS = ["lib", "datasets", "kernels", "test"];
 const dist = join(root, "dist");
+const cli = join(dist, "lib", "cli.js");
 const buildStampFile = join(dist, "srpo-lab.json");
 
 const sources = () =>
@@ -57,6 +58,8 @@ export const library = {
         fix: "correct the lines above",
       });
     }
+    // tsc writes plain files; `npx srpo` wants a program.
+    if (existsSync(cli)) chmodSync(cli, 0o755);
     writeStamp(buildStampFile, stamp);
     return `${files.length} files`;
   },

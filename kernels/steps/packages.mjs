@@ -40,18 +40,29 @@ export const packages = {
   },
 };
 
-const link = join(root, "node_modules", "srpo-lab");
+/** What the clone is to itself: the package that notebooks import, and the command that `npx srpo` finds. */
+const LINKS = [
+  { path: join(root, "node_modules", "srpo-lab"), target: ".." },
+  {
+    path: join(root, "node_modules", ".bin", "srpo"),
+    target: join("..", "..", "dist", "lib", "cli.js"),
+  },
+];
 
-/** Notebooks write `import … from "srpo-lab"`. npm prunes the link whenever it installs something, so it is looked after. */
+const isLinked = ({ path, target }) =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === target;
+
+/** npm prunes links that it did not make whenever it installs something, so they are looked after. */
 export const self = {
   name: "self",
-  title: 'package "srpo-lab"',
+  title: 'package "srpo-lab" and `npx srpo`',
   missing() {
-    const present = lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink();
-    return present && readlinkSync(link) === ".." ? undefined : "link in node_modules";
+    return LINKS.every(isLinked) ? undefined : "links in node_modules";
   },
   make() {
-    rmSync(link, { force: true, recursive: true });
-    symlinkSync("..", link, "dir");
+    for (const { path, target } of LINKS) {
+      rmSync(path, { force: true, recursive: true });
+      symlinkSync(target, path);
+    }
   },
 };
