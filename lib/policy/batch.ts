@@ -39,7 +39,8 @@ export interface GroupedBatch {
 /**
  * Lays out prompts and their completions.
  * @param completions one list a prompt, all of the same length G; omit for prompts alone
- * @throws LabError when groups differ in size, a placeholder run does not fit its picture, or a token is out of range
+ * @throws LabError when groups differ in size, a prompt is empty, a placeholder run does not fit its picture, or a token is
+ * out of range
  */
 export function groupBatch(
   prompts: readonly PromptTokens[],
@@ -54,8 +55,16 @@ export function groupBatch(
       expected: `${G} completions for every prompt`,
     });
   }
+  if (completions !== undefined && completions.length !== P) {
+    throw fault("groupBatch", "as many groups of completions as prompts are needed", {
+      got: completions.length,
+      expected: String(P),
+    });
+  }
   const promptLengths = prompts.map((prompt) => prompt.ids.length);
   const written = completions?.flat() ?? [];
+  // Left alone, an id beyond the vocabulary would read a picture's row of the table.
+  written.forEach((ids, r) => checkTokens(ids, config, `completion ${r}`));
   const completionLengths = written.map((ids) => ids.length);
   const rows = new Int32Array(sum(promptLengths) + sum(completionLengths));
   const positions = new Int32Array(rows.length * 3);
@@ -142,21 +151,34 @@ function checkPrompt(
   config: PolicyConfig,
   p: number,
 ): void {
+  if (ids.length === 0) {
+    throw fault("groupBatch", `prompt ${p} has no tokens`, { expected: "at least one" });
+  }
+  checkTokens(ids, config, `prompt ${p}`);
   const placeholders = ids.filter((id) => id === config.imageTokenId).length;
-  const expected = sum(grids.map((grid) => mergedTokens(grid, config.vision.mergeSize)));
-  if (placeholders !== expected) {
+  const expected = grids.map((grid) => mergedTokens(grid, config.vision.mergeSize));
+  let at = 0;
+  const whole = expected.every((length) => {
+    const start = ids.indexOf(config.imageTokenId, at);
+    at = start + length;
+    const run = start === -1 ? [] : ids.slice(start, at);
+    return run.length === length && run.every((id) => id === config.imageTokenId);
+  });
+  if (placeholders !== sum(expected) || !whole) {
     throw fault("groupBatch", `prompt ${p}'s image tokens do not fit its pictures`, {
       got: `${placeholders} placeholders`,
-      expected: `${expected}, one a merged patch`,
+      expected: `one a merged patch, in runs of ${JSON.stringify(expected)}`,
       try: "encodePrompt of the policy's own processor",
     });
   }
-  const { vocabSize } = config.decoder;
-  const stray = ids.find((id) => id < 0 || id >= vocabSize);
+}
+
+function checkTokens(ids: readonly number[], { decoder }: PolicyConfig, where: string): void {
+  const stray = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= decoder.vocabSize);
   if (stray !== undefined) {
-    throw fault("groupBatch", `token out of the policy's vocabulary in prompt ${p}`, {
+    throw fault("groupBatch", `token out of the policy's vocabulary in ${where}`, {
       got: stray,
-      expected: `0 to ${vocabSize - 1}`,
+      expected: `0 to ${decoder.vocabSize - 1}`,
       try: "the tokenizer that belongs to this checkpoint",
     });
   }
