@@ -58,7 +58,10 @@ export function drawTokens(
   return { ids, logprobs, entropies };
 }
 
-/** How many of the cumulated shares lie at or below `level`, at most one fewer than there are. */
+/**
+ * The first share at which the sum exceeds `level`. As `level` lies below the sum of all, taken in the same order, the
+ * last one is reached only if its own share lifts the sum above it.
+ */
 function inverse(shares: Float64Array, level: number): number {
   let sum = 0;
   for (let v = 0; v < shares.length - 1; v++) {

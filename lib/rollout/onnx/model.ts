@@ -44,12 +44,13 @@ export function buildModel({ config: { decoder: config }, weights }: Policy): Ui
     const rows = tensors.reduce((sum, tensor) => sum + tensor.shape[0], 0);
     return graph.weight(name, joined(tensors), [rows, ...rest]);
   };
-  const sizes = runSizes(graph, config);
+  const ids = graph.input("input_ids", "int32", ["P", "G", "T"]);
+  const sizes = runSizes(graph, config, ids);
   const embedding = weight("model.embed_tokens.weight");
   const rotary = rotaryInputs(graph, config);
   const mask = graph.input("mask", "float32", ["masks", 1, "T", "attended"]);
 
-  let x = embeddings(graph, config, embedding);
+  let x = embeddings(graph, config, embedding, ids);
   for (let i = 0; i < config.layers; i++) {
     const layer = `model.layers.${i}`;
     const [attention, mlp] = [`${layer}.self_attn`, `${layer}.mlp`];
@@ -108,10 +109,15 @@ function joined(tensors: readonly Tensor[]): Float32Array {
 }
 
 /** Token embeddings, and picture tokens in their places. @returns `[N, D]` */
-function embeddings(graph: Graph, { hiddenSize }: DecoderConfig, table: string): string {
+function embeddings(
+  graph: Graph,
+  { hiddenSize }: DecoderConfig,
+  table: string,
+  ids: string,
+): string {
   const rows = graph.input("image_rows", "int32", ["P", "G", "T"]);
   const features = graph.input("image_features", "float32", ["n", hiddenSize]);
-  const text = graph.node("Gather", [table, "input_ids"], { axis: 0 });
+  const text = graph.node("Gather", [table, ids], { axis: 0 });
   // Row 0 stands in for the picture token of a text token, so that the index is always in range.
   const none = graph.weight("no_image", new Float32Array(hiddenSize), [1, hiddenSize]);
   const images = graph.node("Concat", [none, features], { axis: 0 });
@@ -160,8 +166,7 @@ interface RunSizes {
   attended: string;
 }
 
-function runSizes(graph: Graph, { heads, kvHeads, headDim }: DecoderConfig): RunSizes {
-  const ids = graph.input("input_ids", "int32", ["P", "G", "T"]);
+function runSizes(graph: Graph, { heads, kvHeads, headDim }: DecoderConfig, ids: string): RunSizes {
   const [P, G, T] = graph.nodes("Split", [graph.node("Shape", [ids])], 3, {
     axis: 0,
     num_outputs: 3,

@@ -32,6 +32,8 @@ export async function openSession(
       graphOptimizationLevel: "all",
       executionMode: "sequential",
       interOpNumThreads: 1,
+      // Fatal only: what fails is thrown, and need not be printed as well.
+      logSeverityLevel: 4,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     });
   } catch (error) {
