@@ -1,8 +1,14 @@
 /** The decoder model in ONNX Runtime: loading, calling, and errors that name the tensor that does not fit. */
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { fault, type LabError } from "../../engine/errors";
 
-export type Feeds = Record<string, Tensor>;
+/** An input in plain memory, which the runtime reads without copying it. */
+export interface Feed {
+  data: Float32Array | Int32Array;
+  dims: readonly number[];
+}
+
+export type Feeds = Record<string, Feed>;
 
 export interface DecoderSession {
   /** @throws LabError with names and shapes when the runtime refuses */
@@ -25,6 +31,7 @@ export async function openSession(
   model: Uint8Array,
   { threads }: { threads?: number } = {},
 ): Promise<DecoderSession> {
+  const { InferenceSession, Tensor } = await loadRuntime();
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(model, {
@@ -44,8 +51,12 @@ export async function openSession(
   }
   return {
     run: async (feeds) => {
+      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [
+        name,
+        new Tensor(elementType(data), data, dims),
+      ]);
       try {
-        const outputs = await session.run(feeds);
+        const outputs = await session.run(Object.fromEntries(tensors));
         return outputs as unknown as Record<string, FloatTensor>;
       } catch (error) {
         throw explain(error, feeds, session.inputMetadata);
@@ -55,13 +66,28 @@ export async function openSession(
   };
 }
 
-/** Arrays as tensors of the runtime, without a copy. */
-export function floats(data: Float32Array, ...dims: number[]): Tensor {
-  return new Tensor("float32", data, dims);
+export function floats(data: Float32Array, ...dims: number[]): Feed {
+  return { data, dims };
 }
 
-export function integers(data: Int32Array, ...dims: number[]): Tensor {
-  return new Tensor("int32", data, dims);
+export function integers(data: Int32Array, ...dims: number[]): Feed {
+  return { data, dims };
+}
+
+/** Loaded at first use: it is a large native library, and not built for every platform that Node runs on. */
+async function loadRuntime(): Promise<typeof import("onnxruntime-node")> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (error) {
+    throw fault("openSession", `onnxruntime-node does not load (${firstLine(error)})`, {
+      expected: "Linux with glibc, macOS or Windows, on x64 or arm64",
+      try: "the tfjs engine",
+    });
+  }
+}
+
+function elementType(data: Feed["data"]): "float32" | "int32" {
+  return data instanceof Float32Array ? "float32" : "int32";
 }
 
 /**
@@ -80,8 +106,9 @@ function explain(
     const expected = `${value.name}: ${value.type} [${value.shape.join(", ")}]`;
     const feed = feeds[value.name];
     if (feed === undefined) return fault("onnx decoder", what, { got: "nothing", expected });
-    const got = `${value.name}: ${feed.type} [${feed.dims.join(", ")}]`;
-    let fits = feed.type === value.type && feed.dims.length === value.shape.length;
+    const type = elementType(feed.data);
+    const got = `${value.name}: ${type} [${feed.dims.join(", ")}]`;
+    let fits = type === value.type && feed.dims.length === value.shape.length;
     value.shape.forEach((size, i) => {
       const wanted = typeof size === "number" ? size : sizes.get(size);
       if (wanted !== undefined && wanted !== feed.dims[i]) fits = false;
