@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/**
+ * `srpo …`: everything a notebook does, as a command. JSON lines on stdout and nothing else there, words on stderr.
+ * Exit status: 0 success; 1 something is wrong with the data or the machine; 2 the command was called wrongly; 130 stopped
+ * by Ctrl-C.
+ */
+import { Command, CommanderError } from "commander";
+import { reserveStdout, say, Unsuccessful, UsageError } from "./cli/io";
+import { LabError } from "./engine/errors";
+import { Interrupted } from "./engine/interrupt";
+
+/** One file a command. Only the one that is called is loaded: together they take seconds. */
+const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  doctor: () => import("./cli/doctor"),
+  data: () => import("./cli/data"),
+  sft: () => import("./cli/sft"),
+  grpo: () => import("./cli/grpo"),
+  eval: () => import("./cli/eval"),
+  reward: () => import("./cli/reward"),
+  equal: () => import("./cli/equal"),
+  parity: () => import("./cli/parity"),
+  generate: () => import("./cli/generate"),
+  runs: () => import("./cli/runs"),
+};
+
+/** Runs a command line. @param words without node and script @returns the exit status */
+async function main(words: readonly string[]): Promise<number> {
+  const program = new Command("srpo")
+    .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
+    .helpCommand(false)
+    .showHelpAfterError("Add --help to see what there is.");
+  const [name] = words;
+  const called = Object.hasOwn(commands, name ?? "") ? [name] : Object.keys(commands);
+  for (const command of await Promise.all(called.map((key) => commands[key]()))) {
+    program.addCommand(command.command);
+  }
+  for (const part of [program, ...program.commands]) {
+    part.exitOverride().configureOutput({ writeErr: (text) => process.stderr.write(text) });
+    part.copyInheritedSettings(program);
+  }
+  try {
+    await program.parseAsync(words, { from: "user" });
+    return 0;
+  } catch (error) {
+    return statusOf(error);
+  }
+}
+
+/** Says what went wrong, unless it has been said, and how the process ends. */
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof Interrupted) {
+    say(error.message);
+    return 130;
+  }
+  if (error instanceof UsageError) {
+    say(`error: ${error.message}`);
+    return 2;
+  }
+  if (error instanceof LabError || error instanceof Unsuccessful) say(`✗ ${error.message}`);
+  else say(`✗ ${(error as Error)?.stack ?? String(error)}`);
+  return 1;
+}
+
+reserveStdout();
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

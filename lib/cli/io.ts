@@ -1,0 +1,139 @@
+/** JSON lines in and out. Rows go to stdout, one at a time; words for people go to stderr. */
+import { once } from "node:events";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
+import { fault } from "../engine/errors";
+
+/** What a shell says of a program whose reader went away (128 + SIGPIPE). */
+const READER_GONE = 141;
+
+/** A command that was called wrongly: it ends with status 2. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** A command that did its work and found something wrong, which it has written out already: status 1. */
+export class Unsuccessful extends Error {
+  override name = "Unsuccessful";
+}
+
+/** A line of words on stderr. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** One JSON line on stdout; resolves when the reader can take more. */
+export async function writeRow(row: unknown): Promise<void> {
+  if (!process.stdout.write(JSON.stringify(row) + "\n")) await once(process.stdout, "drain");
+}
+
+/**
+ * Keeps stdout for rows. What a library logs there goes to stderr, and a reader that goes away (`| head`) ends the
+ * command without a stack trace.
+ */
+export function reserveStdout(): void {
+  console.log = console.info = console.debug = console.error;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(READER_GONE);
+    throw error;
+  });
+  // Words that nobody reads any more are no reason to stop.
+  process.stderr.on("error", () => undefined);
+}
+
+/**
+ * The lines of a file, or of stdin for `-`, one at a time and without their newline.
+ * `node:readline` would also break at U+2028 and U+2029, which JSON allows inside strings.
+ * @throws LabError naming the file when it cannot be read
+ */
+export async function* readLines(path: string): AsyncGenerator<string> {
+  const decoder = new StringDecoder("utf8");
+  let parts: string[] = [];
+  for await (const chunk of openInput(path)) {
+    const pieces = decoder.write(chunk as Buffer).split("\n");
+    for (const piece of pieces.slice(0, -1)) {
+      yield [...parts, piece].join("");
+      parts = [];
+    }
+    parts.push(pieces[pieces.length - 1]);
+  }
+  const last = parts.join("") + decoder.end();
+  if (last !== "") yield last;
+}
+
+function openInput(path: string): NodeJS.ReadableStream {
+  if (path === "-") return process.stdin;
+  if (!existsSync(path)) {
+    throw fault("--in", `no file at ${path}`, { expected: "a JSON Lines file, or - for stdin" });
+  }
+  if (statSync(path).isDirectory()) {
+    throw fault("--in", `${path} is a folder`, { expected: "a JSON Lines file, or - for stdin" });
+  }
+  return createReadStream(path, { highWaterMark: 1 << 18 });
+}
+
+/** A row of input: a JSON object whose fields nobody has checked. */
+export type Row = Record<string, unknown>;
+
+/**
+ * Writes one row of output for every row of input, in order. A row that cannot be used gives `{"error": …, "line": …}` in its
+ * place and loses no other.
+ * @throws Unsuccessful at the end when there were such rows
+ */
+export async function mapRows(path: string, map: (row: Row) => unknown): Promise<void> {
+  let [count, bad, number] = [0, 0, 0];
+  for await (const line of readLines(path)) {
+    number++;
+    const text = number === 1 ? line.replace(/^\ufeff/, "") : line;
+    if (text.trim() === "") continue;
+    count++;
+    try {
+      await writeRow(map(parseRow(text)));
+    } catch (error) {
+      bad++;
+      await writeRow({ error: (error as Error).message, line: number });
+    }
+  }
+  if (bad > 0) {
+    throw new Unsuccessful(
+      `${bad} of ${count} rows could not be used; each has an {"error": …} in its place.`,
+    );
+  }
+}
+
+function parseRow(text: string): Row {
+  let row: unknown;
+  try {
+    row = JSON.parse(text);
+  } catch (error) {
+    throw fault("row", `not JSON (${(error as Error).message})`);
+  }
+  if (typeof row === "object" && row !== null && !Array.isArray(row)) return row as Row;
+  throw fault("row", "not a JSON object", { got: row });
+}
+
+/** A text field; a number is taken as its text. @throws LabError naming the field */
+export function textField(row: Row, key: string): string {
+  const value = optionalText(row, key);
+  if (value !== undefined) return value;
+  throw fault("row", `no ${key}`, { expected: `a text as "${key}"` });
+}
+
+/** As {@link textField}, `undefined` where the field is absent or null. */
+export function optionalText(row: Row, key: string): string | undefined {
+  const value = row[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return String(value);
+  throw fault("row", `${key} is no text`, { got: value });
+}
+
+/** A list of texts, `undefined` where the field is absent or null. @throws LabError naming the field */
+export function optionalTexts(row: Row, key: string): string[] | undefined {
+  const value = row[key];
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray(value) && value.every((v) => typeof v === "string" || typeof v === "number")) {
+    return value.map(String);
+  }
+  throw fault("row", `${key} is no list of texts`, { got: value });
+}

@@ -1,0 +1,79 @@
+/** `srpo reward`: the method's reward of responses, with its parts and what they were computed from. */
+import { Command, Option } from "commander";
+import { basePolicyFolder } from "../paths";
+import { loadTokenizer, type Tokenizer } from "../policy/tokenizer";
+import { goldOf } from "../reflection/answer-type";
+import {
+  rewardConfig,
+  rewardPresets,
+  type RewardConfig,
+  type RewardPreset,
+} from "../reflection/reward-config";
+import { scoreResponse } from "../reflection/rewards";
+import { parseResponse } from "../reflection/template";
+import { mapRows, optionalText, optionalTexts, textField, type Row } from "./io";
+
+export const command = new Command("reward")
+  .description(
+    "Scores responses. Rows {response, gold, question_type?, choices?, tokenizer?} give {format, accuracy, " +
+      "efficacy, reflection_format, length, total, transition, first, second, faults}.",
+  )
+  .requiredOption("--in <file>", "JSON lines, or - for stdin")
+  .addOption(
+    new Option("--preset <name>", "what is paid")
+      .choices(Object.keys(rewardPresets))
+      .default("paper"),
+  )
+  .addHelpText(
+    "after",
+    `
+question_type is multi_choice or free_form; without it, choices or a lone letter make a choice.
+tokenizer is a folder with tokenizer.json; tokens are the embedded policy's unless a row names one.
+
+Example:
+  echo '{"response":"<think>3+4=7</think><answer>7</answer>","gold":"7"}' | npx srpo reward --in - --preset task-only`,
+  )
+  .action(async ({ in: path, preset }: { in: string; preset: RewardPreset }) => {
+    const config = rewardConfig(preset);
+    const tokenizers = createTokenizerCache();
+    await mapRows(path, (row) => rewardRow(row, config, tokenizers));
+  });
+
+function rewardRow(row: Row, config: RewardConfig, tokenizerOf: (folder: string) => Tokenizer) {
+  const gold = goldOf(
+    textField(row, "gold"),
+    optionalText(row, "question_type"),
+    optionalTexts(row, "choices"),
+  );
+  const { countTokens } = tokenizerOf(optionalText(row, "tokenizer") ?? basePolicyFolder);
+  const reward = scoreResponse({
+    response: parseResponse(textField(row, "response")),
+    problem: gold,
+    config,
+    tokenCount: countTokens,
+  });
+  const { format, accuracy, efficacy, reflection_format, length, total } = reward;
+  const { transition, first, second, faults } = reward;
+  return {
+    ...{ format, accuracy, efficacy, reflection_format, length, total },
+    ...{ transition, first, second, faults },
+  };
+}
+
+/** Each folder is read once, whether it holds a tokenizer or not. */
+function createTokenizerCache(): (folder: string) => Tokenizer {
+  const known = new Map<string, Tokenizer | Error>();
+  return (folder) => {
+    let found = known.get(folder);
+    if (found === undefined) {
+      try {
+        found = loadTokenizer(folder);
+      } catch (error) {
+        found = error as Error;
+      }
+      known.set(folder, found);
+    }
+    if (found instanceof Error) throw found;
+    return found;
+  };
+}

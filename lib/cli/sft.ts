@@ -1,0 +1,23 @@
+/** `srpo sft`: Stage I's second half, supervised fine-tuning. */
+import { Option } from "commander";
+import { runFinetuning } from "../stages/pipeline";
+import { writeRow } from "./io";
+import { openPipeline, specOf, stageCommand, stageRow, type StageOptions } from "./stage";
+
+type Options = StageOptions & { kind: "reflection" | "plain-cot" };
+
+export const command = stageCommand("sft")
+  .description(
+    "Fine-tunes the policy on the data of the same spec, which it constructs if need be.",
+  )
+  .addOption(
+    new Option("--kind <kind>", "what is learned: reflections, or the teacher's steps alone")
+      .choices(["reflection", "plain-cot"])
+      .default("reflection"),
+  )
+  .addHelpText("after", "\nExample:\n  npx srpo sft --set sft.learningRate=1e-4 --set sft.epochs=2")
+  .action(async (options: Options) => {
+    const pipeline = openPipeline(specOf(options), options.policy);
+    const result = await runFinetuning(pipeline, options.kind, { force: options.force });
+    await writeRow({ ...stageRow("sft", result), policy: result.policy.folder });
+  });

@@ -1,0 +1,99 @@
+/** What the stage commands share: the spec from options, progress on stderr, and a row that says what a stage left. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { loadSpec, type Spec, type SpecChanges } from "../config";
+import { describeEngine, renderEngine } from "../engine/backend";
+import { stageViews, watch } from "../lab/watch";
+import { basePolicyFolder } from "../paths";
+import { basePolicy, type StageResult } from "../stages/context";
+import type { Pipeline, StageName } from "../stages/pipeline";
+import { say, UsageError } from "./io";
+
+export interface SpecOptions {
+  preset?: string;
+  set: Record<string, unknown>;
+  force?: true;
+}
+
+export interface StageOptions extends SpecOptions {
+  policy: string;
+}
+
+/** A command with the options that make a spec. */
+export function specCommand(name: string): Command {
+  return new Command(name)
+    .option("--preset <name>", "small or smoke (default: LAB_PRESET, else small)")
+    .addOption(
+      new Option("--set <key=value>", "a setting, e.g. sft.learningRate=1e-4; repeatable")
+        .argParser(addSetting)
+        .default({}, "none"),
+    )
+    .option("--force", "run it again although it is finished");
+}
+
+/** A command with the options that every stage of the pipeline has. */
+export function stageCommand(name: string): Command {
+  return specCommand(name).option(
+    "--policy <dir>",
+    "checkpoint folder that the pipeline starts from (default: the embedded policy)",
+    basePolicyFolder,
+  );
+}
+
+/** `sft.learningRate=1e-4` into `{ sft: { learningRate: 0.0001 } }`; what is no JSON is a text. */
+function addSetting(text: string, known: Record<string, unknown>): Record<string, unknown> {
+  const [, path, value] = /^([a-z]\w*(?:\.[a-z]\w*)*)=(.+)$/is.exec(text) ?? [];
+  if (path === undefined) throw new InvalidArgumentError("Write key=value, e.g. grpo.steps=20.");
+  const settings = structuredClone(known);
+  const keys = path.split(".");
+  const last = keys.pop() as string;
+  let group = settings;
+  for (const key of keys) {
+    if (typeof group[key] !== "object" || group[key] === null) group[key] = {};
+    group = group[key] as Record<string, unknown>;
+  }
+  group[last] = parseValue(value);
+  return settings;
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** @throws UsageError when a preset or a setting cannot be */
+export function specOf({ preset, set }: SpecOptions): Spec {
+  try {
+    return loadSpec(set as SpecChanges, preset);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** The pipeline of a spec from a checkpoint, shown on stderr while it runs. */
+export function openPipeline(spec: Spec, folder: string): Pipeline {
+  return { spec, base: basePolicy(folder), watch: watchStage };
+}
+
+let engineShown = false;
+
+/** The lab's monitor; the engine is named before the first stage that computes something. */
+export function watchStage(stage: StageName, title: string): ReturnType<typeof watch> {
+  const watcher = watch(title, stageViews[stage]);
+  return {
+    ...watcher,
+    begin: (total, earlier) => {
+      if (!engineShown) say(renderEngine(describeEngine()));
+      engineShown = true;
+      watcher.begin(total, earlier);
+    },
+  };
+}
+
+/** The fields that every stage's row begins with. */
+export function stageRow(stage: string, { run, cached, summary }: StageResult) {
+  say(`${cached ? "Finished before, nothing to do" : "Done"}: ${run.folder}`);
+  return { stage, run: run.folder, hash: run.hash, cached, ...summary };
+}
