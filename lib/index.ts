@@ -26,7 +26,9 @@ export { display, createDisplay, displayable, type Displayable } from "./lab/dis
 export { type Figure, type Line, PALETTE } from "./lab/chart";
 export { showFigure, saveFigure } from "./lab/figure";
 export { createMonitor } from "./lab/monitor";
-export { watch } from "./lab/watch";
+export { watch, stageViews } from "./lab/watch";
+export { saveResults } from "./lab/results";
+export { lastRollouts } from "./lab/rollout-samples";
 export { showTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
 export { showProblems } from "./lab/contact-sheet";
@@ -60,4 +62,6 @@ export { openPolicy, type PolicyBundle } from "./policy/bundle";
 export { savePolicy } from "./policy/checkpoint";
 export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
+export { createOnnxEngine } from "./rollout/onnx/engine";
+export { exportOnnx } from "./rollout/onnx/export";
 export type { RolloutEngine, RolloutRequest } from "./rollout/engine";

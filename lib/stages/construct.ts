@@ -13,7 +13,7 @@ import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { Attempt, DropRow } from "../reflection/selection";
 import type { Teacher } from "../reflection/teacher";
 import { parseResponse } from "../reflection/template";
-import { createTfjsEngine } from "../rollout/tfjs";
+import { createLocalEngine } from "../rollout/local";
 import { chunk } from "../train/sft";
 import type { Problem, ReflectionSample } from "../types";
 import {
@@ -73,7 +73,7 @@ export function constructData(
     const open = problems.filter(({ id }) => !answered.has(id));
     options.watch?.begin?.(problems.length, []);
     await withPolicy(policy, async (bundle) => {
-      const engine = createTfjsEngine(bundle, { name: policy.name });
+      const engine = createLocalEngine(bundle, { name: policy.name });
       let done = earlier.length;
       let right = earlier.filter(({ verdict }) => verdict.correct).length;
       for (const part of chunk(open, CHUNK)) {
@@ -97,6 +97,7 @@ export function constructData(
           throw interrupted(`data construction at problem ${done} of ${problems.length}`);
         }
       }
+      await engine.close();
     });
 
     // ---- selection, reflections, filters

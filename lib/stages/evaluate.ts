@@ -7,7 +7,7 @@ import { interrupted } from "../engine/interrupt";
 import { judge } from "../reflection/equality";
 import { parseResponse } from "../reflection/template";
 import { transitionOf } from "../reflection/transitions";
-import { createTfjsEngine } from "../rollout/tfjs";
+import { createLocalEngine } from "../rollout/local";
 import { chunk } from "../train/sft";
 import type { Completion, Problem } from "../types";
 import {
@@ -70,7 +70,7 @@ export function evaluate(
     if (run.summary !== undefined) return result(run.summary, true);
     options.watch?.begin?.(2 * problems.length, []);
     await withPolicy(policy, async (bundle) => {
-      const engine = createTfjsEngine(bundle, { name: policy.name });
+      const engine = createLocalEngine(bundle, { name: policy.name });
       let done = 0;
       for (const mode of ["greedy", "sampled"] as const) {
         const rows: EvaluationRow[] = [];
@@ -95,6 +95,7 @@ export function evaluate(
         }
         writeJsonl(file(mode), rows);
       }
+      await engine.close();
     });
     return result(run.finish({ steps: problems.length }), false);
   });

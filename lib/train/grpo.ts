@@ -27,7 +27,7 @@ import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
 import { parseResponse } from "../reflection/template";
 import type { RolloutEngine } from "../rollout/engine";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
-import { createTfjsEngine } from "../rollout/tfjs";
+import { createLocalEngine } from "../rollout/local";
 import type { Completion, Problem } from "../types";
 import {
   average,
@@ -81,7 +81,7 @@ export interface GrpoOptions {
   config: GrpoConfig;
   seed: number;
   run: Run;
-  /** What samples; the policy itself on tfjs by default. It must follow the policy's updates. */
+  /** What samples; the policy itself in this process by default. It must follow the policy's updates. */
   engine?: RolloutEngine;
   prompts?: PromptCache;
   onStep?: (step: number, metrics: Record<string, number>, rollouts: Rollout[]) => void;
@@ -105,7 +105,7 @@ export interface Rollout {
 export async function trainGrpo(options: GrpoOptions): Promise<void> {
   const { bundle, problems, style, reward, config, seed, run, onStep, signal } = options;
   const prompts = options.prompts ?? createPromptCache(bundle);
-  const engine = options.engine ?? createTfjsEngine(bundle, { prompts });
+  const engine = options.engine ?? createLocalEngine(bundle, { prompts });
   if (problems.length < config.prompts) {
     throw fault("trainGrpo", "fewer problems than one step takes", {
       got: problems.length,
@@ -214,7 +214,19 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
   } finally {
     optimizer.dispose();
     reference?.weights.dispose();
+    if (options.engine === undefined) await engine.close();
   }
+}
+
+/** A rollout as `rollouts.jsonl` holds it. */
+export interface RolloutRow {
+  step: number;
+  /** Its problem's id. */
+  problem: string;
+  text: string;
+  truncated: boolean;
+  advantage: number;
+  reward: RewardBreakdown;
 }
 
 /** A completion taken apart and scored; its advantage needs the whole group. */
@@ -314,13 +326,8 @@ export function rolloutMetrics(groups: readonly Rollout[][]): Record<string, num
 
 function logRollouts(run: Run, step: number, group: readonly Rollout[]): void {
   for (const { problem, completion, reward, advantage } of group) {
-    run.rollout({
-      step,
-      problem: problem.id,
-      text: completion.text,
-      truncated: completion.truncated,
-      advantage,
-      reward,
-    });
+    const { text, truncated } = completion;
+    const row: RolloutRow = { step, problem: problem.id, text, truncated, advantage, reward };
+    run.rollout({ ...row });
   }
 }

@@ -1,0 +1,29 @@
+/**
+ * The engine that a stage takes for a policy in this process. Both give the same tokens; ONNX Runtime takes about half
+ * of tfjs's time to decode on a CPU, on a GPU tfjs stays where the weights are.
+ */
+import { describeEngine } from "../engine/backend";
+import { fault } from "../engine/errors";
+import type { PolicyBundle } from "../policy/bundle";
+import type { RolloutEngine } from "./engine";
+import { createOnnxEngine } from "./onnx/engine";
+import type { PromptCache } from "./prepare";
+import { createTfjsEngine } from "./tfjs";
+
+/** `SRPO_ROLLOUT` (`onnx`, `tfjs`) decides where it is set. @throws LabError when it names no engine */
+export function createLocalEngine(
+  bundle: PolicyBundle,
+  options: { name?: string; prompts?: PromptCache } = {},
+): RolloutEngine {
+  const wanted = process.env.SRPO_ROLLOUT ?? "";
+  if (wanted !== "" && wanted !== "onnx" && wanted !== "tfjs") {
+    throw fault("createLocalEngine", "unknown rollout engine in SRPO_ROLLOUT", {
+      got: wanted,
+      expected: "onnx or tfjs",
+      try: "unset SRPO_ROLLOUT to let the lab choose",
+    });
+  }
+  const { device, backend } = describeEngine();
+  const onnx = wanted === "onnx" || (wanted === "" && device === "cpu" && backend !== "cpu");
+  return onnx ? createOnnxEngine(bundle, options) : createTfjsEngine(bundle, options);
+}
