@@ -64,10 +64,10 @@ export async function generate(
   const ledger = openLedger(prompts, options, config.decoder);
   const batch = groupBatch(prompts, undefined, config);
   const decoder = tf.tidy(() => fuseDecoder(policy.weights, config.decoder));
+  const prompt: LayerCache[] = [];
   let state: DecodeState | undefined;
   let hidden: Tensor2D | undefined;
   try {
-    const prompt: LayerCache[] = [];
     hidden = tf.tidy(() => {
       const all = decode(
         decoder,
@@ -105,7 +105,7 @@ export async function generate(
     }
   } finally {
     hidden?.dispose();
-    if (state !== undefined) disposeState(state);
+    disposeState(state ?? { prompt, own: [] });
     for (const layer of decoder.layers) tf.dispose([layer.qkv, layer.qkvBias, layer.gateUp]);
   }
   return closeLedger(ledger, group);
@@ -140,11 +140,8 @@ function draw(
     if (temperature === 0) {
       ids = scores.argMax(1);
     } else {
-      // Inverse of the cumulative distribution: the token is the number of cumulated shares that lie at or below u.
-      const shares = temperature === 1 ? logp.exp() : tf.softmax(scores.div(temperature));
-      const u = tf.tensor2d(uniforms(), [rows, 1]);
-      const below = tf.cumsum(shares, 1).lessEqual(u).sum(1);
-      ids = tf.minimum<Tensor1D>(below, scores.shape[1] - 1).toInt();
+      const shares = temperature === 1 ? logp.exp() : tf.softmax(scores.div<Tensor2D>(temperature));
+      ids = sampleTokens(shares, uniforms());
     }
     const chosen = tf.gather(logp, ids.reshape([rows, 1]), 1, 1).reshape([rows]);
     const entropy = logp.exp().mul(logp).sum(1).neg();
@@ -157,6 +154,22 @@ function draw(
     logprobs: values.slice(rows, 2 * rows),
     entropies: values.slice(2 * rows),
   };
+}
+
+/**
+ * One token a row by the inverse of the cumulative distribution: the first whose cumulated share exceeds u.
+ * @param shares `[R, V]`, rows that sum to 1 up to rounding @param uniforms `[R]`, in [0, 1)
+ * @returns `[R]` int32; a token without a share is never drawn
+ */
+export function sampleTokens(shares: Tensor2D, uniforms: Float32Array): Tensor1D {
+  const [rows, V] = shares.shape;
+  return tf.tidy(() => {
+    const cumulated = tf.cumsum(shares, 1);
+    // Scaled by what the row sums to in float32: otherwise a u at the upper end would draw the vocabulary's last token,
+    // whatever its share.
+    const u = tf.tensor2d(uniforms, [rows, 1]).mul(cumulated.slice([0, V - 1], [rows, 1]));
+    return cumulated.lessEqual(u).sum(1).toInt() as Tensor1D;
+  });
 }
 
 /** Runs the new tokens through the decoder and appends to the caches. @returns `[R, D]` */
@@ -255,7 +268,11 @@ function compact(state: DecodeState, alive: readonly number[], kvHeads: number):
   state.G = 1;
 }
 
-function disposeState({ prompt, own, promptMask }: DecodeState): void {
+function disposeState({
+  prompt,
+  own,
+  promptMask,
+}: Pick<DecodeState, "prompt" | "own" | "promptMask">): void {
   for (const { promptK, promptV } of prompt) tf.dispose([promptK, promptV]);
   for (const cache of own) tf.dispose([cache.k, cache.v]);
   promptMask?.dispose();

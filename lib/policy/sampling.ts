@@ -76,15 +76,16 @@ export function openLedger(
   };
 }
 
-/** The next number in [0, 1) of each row's own stream. */
+/** The next number in [0, 1) of each row's own stream, cut to float32's 24 bits because rounding could make it 1. */
 export function nextUniforms({ streams }: Ledger, rows: readonly number[]): Float32Array {
-  return Float32Array.from(rows, (row) => streams[row].next());
+  return Float32Array.from(rows, (row) => Math.floor(streams[row].next() * 2 ** 24) / 2 ** 24);
 }
 
 /**
  * Writes down one step's tokens; rows that have ended before are passed over.
  * @param rows the rows that the tokens were drawn for
  * @returns places in `rows` of those that go on
+ * @throws LabError when the policy gave no probabilities
  */
 export function writeDown(
   { results, stops }: Ledger,
@@ -95,6 +96,12 @@ export function writeDown(
   rows.forEach((row, i) => {
     const result = results[row];
     if (!result.truncated) return;
+    if (Number.isNaN(drawn.logprobs[i])) {
+      throw fault("generate", "the policy gives no probabilities (NaN)", {
+        expected: "finite weights and picture features",
+        try: "a checkpoint from before the training diverged",
+      });
+    }
     result.ids.push(drawn.ids[i]);
     result.logprobs.push(drawn.logprobs[i]);
     result.entropies.push(drawn.entropies[i]);
@@ -134,7 +141,8 @@ function checkOptions(prompts: readonly PreparedPrompt[], options: GenerateOptio
   };
   must(prompts.length > 0, "no prompts", prompts.length, "at least one");
   must(Number.isInteger(group) && group > 0, "group", group, "a whole number from 1");
-  must(maxNewTokens > 0, "maxNewTokens", maxNewTokens, "a whole number from 1");
+  const whole = Number.isInteger(maxNewTokens) && maxNewTokens > 0;
+  must(whole, "maxNewTokens", maxNewTokens, "a whole number from 1");
   must(temperature >= 0, "temperature", temperature, "0 (greedy) or more");
   must(keys.length === prompts.length, "keys", keys.length, `one a prompt, ${prompts.length}`);
 }
