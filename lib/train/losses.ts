@@ -1,6 +1,7 @@
 /** Advantages and losses of the GRPO family, each with its paper and equation. Advantages are plain numbers. */
 import type { Scalar, Tensor1D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
+import { fault } from "../engine/errors";
 
 /**
  * Group-relative advantages (DeepSeekMath, arXiv 2402.03300, section 4.1.2; SRPO eq 3): `(r − mean) / std` within the
@@ -70,6 +71,7 @@ export function sequenceMeanWeights(lengths: readonly number[]): Float32Array {
  * `−Σ w · min(ρ A, clip(ρ, 1 − ε_low, 1 + ε_high) A) + β Σ w · k3`, with `k3 = e^δ − δ − 1`, `δ = log π_ref − log π`
  * (Schulman, joschu.net/blog/kl-approx.html).
  * @param logprobs `[n]`, differentiable
+ * @throws LabError when `beta` is not 0 and there is no reference
  */
 export function clippedLoss(logprobs: Tensor1D, terms: TokenTerms, options: ClipOptions): Scalar {
   const { clipLow, clipHigh, beta } = options;
@@ -79,7 +81,13 @@ export function clippedLoss(logprobs: Tensor1D, terms: TokenTerms, options: Clip
   const clipped = ratio.clipByValue(1 - clipLow, 1 + clipHigh);
   const gain = tf.minimum(ratio.mul(advantages), clipped.mul(advantages));
   const loss: Scalar = gain.mul(weights).sum<Scalar>().neg();
-  if (beta === 0 || terms.refLogprobs === undefined) return loss;
+  if (beta === 0) return loss;
+  if (terms.refLogprobs === undefined) {
+    throw fault("clippedLoss", "a KL penalty needs the reference's log-probabilities", {
+      got: `beta ${beta} without refLogprobs`,
+      try: "score the tokens with the reference policy, or beta 0",
+    });
+  }
   const delta = tf.tensor1d(terms.refLogprobs).sub(logprobs);
   const k3 = delta.exp().sub(delta).sub(1);
   return loss.add(k3.mul(weights).sum().mul(beta));

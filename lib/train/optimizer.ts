@@ -69,16 +69,16 @@ export function createAdamW(
 
   return {
     update: (gradients, learningRate) => {
-      step++;
       const norm = tf.tidy(() => {
         const raw = flatten(gradients);
         const length = raw.norm().dataSync()[0];
         if (!Number.isFinite(length)) {
-          throw fault("AdamW.update", `the gradient of step ${step} is not finite`, {
+          throw fault("AdamW.update", `the gradient of step ${step + 1} is not finite`, {
             got: length,
             try: "a smaller learning rate, or the last checkpoint before this step",
           });
         }
+        step++;
         const g = length > maxGradNorm ? raw.mul(maxGradNorm / length) : raw;
         const m = first.mul(beta1).add<Tensor1D>(g.mul(1 - beta1));
         const v = second.mul(beta2).add<Tensor1D>(g.square().mul(1 - beta2));
@@ -151,8 +151,14 @@ export function lossAndGradients(
   loss: () => Tensor,
 ): { loss: number; gradients: Tensor[] } {
   const parameters = names.map((name) => weights.get(name));
-  const { value, grads } = tf.valueAndGrads(() => loss())(parameters);
-  const result = value.dataSync()[0];
-  value.dispose();
-  return { loss: result, gradients: grads };
+  try {
+    const { value, grads } = tf.valueAndGrads(() => loss())(parameters);
+    const result = value.dataSync()[0];
+    value.dispose();
+    return { loss: result, gradients: grads };
+  } catch (error) {
+    // What a failed forward had saved for its gradient, tfjs forgets.
+    for (const { saved } of tf.engine().state.activeTape ?? []) tf.dispose(saved ?? []);
+    throw error;
+  }
 }

@@ -76,8 +76,10 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
     : undefined;
   const resumedAt = Math.max(0, ...checkpointSteps(file("checkpoints")));
   if (summary === undefined) {
-    dropAfter(file("metrics.jsonl"), resumedAt);
-    dropAfter(file("rollouts.jsonl"), resumedAt);
+    // Without a checkpoint everything is measured again, rows of step 0 included.
+    const kept = resumedAt === 0 ? -Infinity : resumedAt;
+    dropAfter(file("metrics.jsonl"), kept);
+    dropAfter(file("rollouts.jsonl"), kept);
   }
   const earlier = summary === undefined ? workedSeconds(file("metrics.jsonl")) : 0;
   const started = Date.now();
@@ -92,14 +94,18 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
     rollout: (row) => appendJsonl(file("rollouts.jsonl"), row),
     checkpoint: (step, write) => {
       const place = file(`checkpoints/step-${step}`);
+      // The same run at the same step has the same state; to replace it would mean a moment without any.
+      if (existsSync(place)) return;
       const aside = file(`checkpoints/.step-${step}.tmp`);
       rmSync(aside, { recursive: true, force: true });
       mkdirSync(aside, { recursive: true });
       write(aside);
-      rmSync(place, { recursive: true, force: true });
       renameSync(aside, place);
-      for (const old of checkpointSteps(file("checkpoints"))) {
-        if (old < step) rmSync(file(`checkpoints/step-${old}`), { recursive: true });
+      for (const name of readdirSync(file("checkpoints"))) {
+        const ours = /^(step-\d+|\.step-\d+\.tmp)$/.test(name);
+        if (ours && name !== `step-${step}`) {
+          rmSync(file(`checkpoints/${name}`), { recursive: true });
+        }
       }
     },
     finish: (result) => {
