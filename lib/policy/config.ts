@@ -66,13 +66,16 @@ export function readPolicyConfig(folder: string): PolicyConfig {
       try: "the folder that holds config.json and model.safetensors",
     });
   }
-  let json: Json;
+  let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, "utf8")) as Json;
+    json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
     throw fault("readPolicyConfig", `${path} is not JSON (${(error as Error).message})`);
   }
-  return parsePolicyConfig(json, path);
+  if (typeof json !== "object" || json === null) {
+    throw fault("readPolicyConfig", `${path} is not a JSON object`, { got: json });
+  }
+  return parsePolicyConfig(json as Json, path);
 }
 
 /** @param origin names the file in error messages */
