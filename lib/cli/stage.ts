@@ -4,7 +4,7 @@ import { loadSpec, type Spec, type SpecChanges } from "../config";
 import { describeEngine, renderEngine } from "../engine/backend";
 import { stageViews, watch } from "../lab/watch";
 import { basePolicyFolder } from "../paths";
-import { basePolicy, type StageResult } from "../stages/context";
+import { basePolicy, type PolicyRef, type StageResult } from "../stages/context";
 import type { Pipeline, StageName } from "../stages/pipeline";
 import { say, UsageError } from "./io";
 
@@ -74,7 +74,15 @@ export function specOf({ preset, set }: SpecOptions): Spec {
 
 /** The pipeline of a spec from a checkpoint, shown on stderr while it runs. */
 export function openPipeline(spec: Spec, folder: string): Pipeline {
-  return { spec, base: basePolicy(folder), watch: watchStage };
+  let base: PolicyRef | undefined;
+  return {
+    spec,
+    // Read when it is asked for: a stage that starts from a folder of its own needs no base.
+    get base() {
+      return (base ??= basePolicy(folder));
+    },
+    watch: watchStage,
+  };
 }
 
 let engineShown = false;
