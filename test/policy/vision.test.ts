@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ready, tf } from "../../lib/engine/backend";
 import { createRandom } from "../../lib/engine/random";
 import type { Policy } from "../../lib/policy/policy";
 import { imageFeatures, layoutVision, mergedTokens, type Grid } from "../../lib/policy/vision";
-import { loadFixture, maxAbsDifference, randomPrompt } from "./fixture";
+import { FIXTURES, loadFixture, maxAbsDifference, randomPrompt } from "./fixture";
 
-/** The same picture in a batch and alone: matrix products of another shape, so sums in another order. */
-const BATCHED = 1e-4;
+/** Sums in another order, in transformers or in matrix products of another shape, leave about 1e-6 on these values of size 1. */
+const SAME = 1e-4;
 
 describe("vision tower", () => {
   let policy: Policy;
@@ -66,6 +68,25 @@ describe("vision tower", () => {
     });
   });
 
+  it("encodes pictures of several windows as transformers does", () => {
+    // See make_policy_fixture.py there. Windows lie side by side here, so that their order is not the tokens' own.
+    const golden = JSON.parse(readFileSync(join(FIXTURES, "policy/vision.json"), "utf8")) as {
+      grids: Grid[];
+      tokens: number[][];
+    };
+    const { windowOrder } = layoutVision(golden.grids, policy.config.vision);
+    assert.ok(
+      windowOrder.some((from, to) => windowOrder[from] !== to),
+      "not its own inverse",
+    );
+    const pixels = Float32Array.from({ length: windowOrder.length * 4 * 384 }, (_unused, i) =>
+      Math.sin(i * 0.7 + i * i * 1e-7),
+    );
+    const features = imageFeatures(policy, pixels, golden.grids);
+    const ours = golden.tokens.map((_unused, i) => [...features.slice(i * 32, i * 32 + 4)]);
+    assert.ok(maxAbsDifference(ours.flat(), golden.tokens.flat()) < SAME);
+  });
+
   it("encodes pictures of unequal grids in one batch as each alone", () => {
     const grids: Grid[] = [
       [1, 8, 6],
@@ -81,7 +102,7 @@ describe("vision tower", () => {
       grids,
     );
     const apart = alone.flatMap(({ features }) => [...features]);
-    assert.ok(maxAbsDifference(together, apart) < BATCHED);
+    assert.ok(maxAbsDifference(together, apart) < SAME);
   });
 
   it("keeps pictures apart, and lets every patch of a picture reach every token of it", () => {
