@@ -4,12 +4,15 @@
  * Exit status: 0 success; 1 something is wrong with the data or the machine; 2 the command was called wrongly; 130 stopped
  * by Ctrl-C.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { reserveStdout, say, Unsuccessful, UsageError } from "./cli/io";
 import { LabError } from "./engine/errors";
 import { Interrupted } from "./engine/interrupt";
+import { projectRoot } from "./paths";
 
-/** One file a command. Only the one that is called is loaded: together they take seconds. */
+/** One file a command. Only the one that is called is loaded: some bring the whole library with them. */
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   doctor: () => import("./cli/doctor"),
   data: () => import("./cli/data"),
@@ -27,23 +30,26 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
 async function main(words: readonly string[]): Promise<number> {
   const program = new Command("srpo")
     .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
+    .version(version())
     .helpCommand(false)
-    .showHelpAfterError("Add --help to see what there is.");
+    .showHelpAfterError("Add --help to see what there is.")
+    .exitOverride();
   const [name] = words;
   const called = Object.hasOwn(commands, name ?? "") ? [name] : Object.keys(commands);
-  for (const command of await Promise.all(called.map((key) => commands[key]()))) {
-    program.addCommand(command.command);
-  }
-  for (const part of [program, ...program.commands]) {
-    part.exitOverride().configureOutput({ writeErr: (text) => process.stderr.write(text) });
-    part.copyInheritedSettings(program);
-  }
   try {
+    for (const { command } of await Promise.all(called.map((key) => commands[key]()))) {
+      program.addCommand(command.copyInheritedSettings(program));
+    }
     await program.parseAsync(words, { from: "user" });
     return 0;
   } catch (error) {
     return statusOf(error);
   }
+}
+
+function version(): string {
+  const file = join(projectRoot, "package.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** Says what went wrong, unless it has been said, and how the process ends. */

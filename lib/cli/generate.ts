@@ -1,10 +1,10 @@
 /** `srpo generate`: one completion, with its token ids and log-probabilities. */
 import { Command, InvalidArgumentError } from "commander";
-import { ready } from "../engine/backend";
 import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { generate, type PreparedPrompt } from "../policy/generate";
 import { encodePrompt, type Message } from "../policy/tokenizer";
 import { imageFeatures } from "../policy/vision";
+import { startEngine } from "./engine";
 import { writeRow } from "./io";
 
 interface Options {
@@ -38,7 +38,7 @@ Example:
   npx srpo generate --checkpoint datasets/base-policy --system Solve. --prompt "What is 3 + 4?" --json`,
   )
   .action(async (options: Options) => {
-    await ready();
+    await startEngine();
     const bundle = openPolicy(options.checkpoint);
     try {
       const prompt = await preparePrompt(bundle, options);

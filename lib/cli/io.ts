@@ -87,12 +87,14 @@ export async function mapRows(path: string, map: (row: Row) => unknown): Promise
     const text = number === 1 ? line.replace(/^\ufeff/, "") : line;
     if (text.trim() === "") continue;
     count++;
+    let result: unknown;
     try {
-      await writeRow(map(parseRow(text)));
+      result = map(parseRow(text));
     } catch (error) {
       bad++;
-      await writeRow({ error: (error as Error).message, line: number });
+      result = { error: (error as Error).message, line: number };
     }
+    await writeRow(result);
   }
   if (bad > 0) {
     throw new Unsuccessful(

@@ -1,8 +1,8 @@
 /** `srpo parity`: the policy against what `transformers` computed on the same checkpoint. */
 import { Command } from "commander";
-import { ready } from "../engine/backend";
 import { loadPolicy } from "../policy/checkpoint";
 import { checkParity, readParityCases } from "../policy/parity";
+import { startEngine } from "./engine";
 import { Unsuccessful, writeRow } from "./io";
 
 /** float32 sums in another order stay far below these; a wrong rotation or mask is far above. */
@@ -23,7 +23,7 @@ Example:
   )
   .action(async ({ checkpoint, cases: path }: { checkpoint: string; cases: string }) => {
     const cases = readParityCases(path);
-    await ready();
+    await startEngine();
     const policy = loadPolicy(checkpoint);
     let different = 0;
     try {

@@ -1,11 +1,11 @@
 /** What the stage commands share: the spec from options, progress on stderr, and a row that says what a stage left. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { loadSpec, type Spec, type SpecChanges } from "../config";
-import { describeEngine, renderEngine } from "../engine/backend";
 import { stageViews, watch } from "../lab/watch";
 import { basePolicyFolder } from "../paths";
 import { basePolicy, type PolicyRef, type StageResult } from "../stages/context";
 import type { Pipeline, StageName } from "../stages/pipeline";
+import { announceEngine } from "./engine";
 import { say, UsageError } from "./io";
 
 export interface SpecOptions {
@@ -85,16 +85,13 @@ export function openPipeline(spec: Spec, folder: string): Pipeline {
   };
 }
 
-let engineShown = false;
-
 /** The lab's monitor; the engine is named before the first stage that computes something. */
 export function watchStage(stage: StageName, title: string): ReturnType<typeof watch> {
   const watcher = watch(title, stageViews[stage]);
   return {
     ...watcher,
     begin: (total, earlier) => {
-      if (!engineShown) say(renderEngine(describeEngine()));
-      engineShown = true;
+      announceEngine();
       watcher.begin(total, earlier);
     },
   };
