@@ -3,9 +3,11 @@
  *
  *   node dist/datasets/base-policy/pretrain.js --steps 6000 --out runs/base
  *
- * Fresh pictures of the visual-math families with solutions by the mixture of solvers in `visual-math/corpus`; all
- * parameters are trained, the vision tower too. Held-out families and levels appear as reading tasks only, so that
- * the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on
+ * Pictures of the visual-math families; all parameters are trained, the vision tower too. In the first `--reading` steps
+ * every picture is transcribed, and every image token also names the character in its part of the picture: from solutions
+ * alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000 pictures. Then come
+ * solutions by the mixture of solvers in `visual-math/corpus`. Held-out families and levels appear as reading tasks
+ * only, so that the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on
  * from its last one; the result is the folder `final`, in Hugging Face layout.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
@@ -15,28 +17,20 @@ import { ready, tf } from "../../lib/engine/backend";
 import { appendJsonl, readJsonl, writeFileAtomic, writeJsonl } from "../../lib/engine/files";
 import { createRandom } from "../../lib/engine/random";
 import { readSafetensors, writeSafetensors } from "../../lib/engine/safetensors";
-import { groupBatch, type PromptTokens } from "../../lib/policy/batch";
+import { groupBatch, predictionIndices, type GroupedBatch } from "../../lib/policy/batch";
 import { loadPolicy, savePolicy } from "../../lib/policy/checkpoint";
 import type { PolicyConfig } from "../../lib/policy/config";
-import { loadImageProcessor } from "../../lib/policy/image-processor";
-import { completionLogprobs, type Policy } from "../../lib/policy/policy";
-import { encodePrompt, loadTokenizer, type Tokenizer } from "../../lib/policy/tokenizer";
+import { tokenLogprobs, type Policy } from "../../lib/policy/policy";
+import { loadTokenizer, type Tokenizer } from "../../lib/policy/tokenizer";
 import { encodeImages, type Grid } from "../../lib/policy/vision";
 import { initialWeights } from "../../lib/policy/weights";
-import { SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
 import {
   adamWDefaults,
   cosineSchedule,
   createAdamW,
   lossAndGradients,
 } from "../../lib/train/optimizer";
-import { baseMixture, writeReading, writeReflecting, writeSingle } from "../visual-math/corpus";
-import {
-  generateItems,
-  generateOod,
-  renderPng,
-  type VisualMathItem,
-} from "../visual-math/problems";
+import { startExamples, type Example } from "./pretrain-data";
 
 const { values: args } = parseArgs({
   options: {
@@ -49,6 +43,7 @@ const { values: args } = parseArgs({
     seed: { type: "string", default: "base-1" },
     save: { type: "string", default: "250" },
     log: { type: "string", default: "25" },
+    reading: { type: "string", default: "900" },
   },
 });
 
@@ -93,16 +88,6 @@ function architecture(tokenizer: Tokenizer): PolicyConfig {
   };
 }
 
-/** Asks for nothing but the numbers; only pretraining uses it. */
-const READ_PROMPT = "Read.";
-
-/** A picture with its prompt and the documents that answer it. */
-interface Example {
-  prompt: PromptTokens;
-  documents: number[][];
-  patches: Float32Array;
-}
-
 async function main(): Promise<void> {
   const [steps, pictures, documents, pool] = [
     args.steps,
@@ -110,67 +95,22 @@ async function main(): Promise<void> {
     args.documents,
     args.pool,
   ].map(Number);
+  const reading = Number(args.reading);
   await ready();
   const tokenizer = loadTokenizer(TOKENIZER);
-  const processor = loadImageProcessor(TOKENIZER);
   const config = architecture(tokenizer);
   const random = createRandom(args.seed);
   mkdirSync(args.out, { recursive: true });
 
-  // ---- data: a pool of problems, drawn when first met and kept as PNG
-  const heldOut = Math.round(pool * 0.08);
-  const solved = generateItems({
-    split: "pretrain",
-    count: pool - heldOut,
+  // ---- data: pictures and documents are made by a worker, while this thread computes
+  const data = startExamples({
+    folder: TOKENIZER,
     seed: args.seed,
-    allowRepeats: true,
+    pool,
+    pictures,
+    documents,
+    readingSteps: reading,
   });
-  const readOnly = generateOod({ count: heldOut, seed: args.seed, allowRepeats: true });
-  const items: { item: VisualMathItem; readOnly: boolean; png?: Promise<Buffer> }[] = random
-    .fork("pool")
-    .shuffle([
-      ...solved.map((item) => ({ item, readOnly: false })),
-      ...readOnly.map((item) => ({ item, readOnly: true })),
-    ]);
-
-  const prepare = async (index: number): Promise<Example> => {
-    const entry = items[index % items.length];
-    const { scene, problem } = entry.item;
-    entry.png ??= renderPng(entry.item);
-    const { patches, grid } = await processor.processImage(await entry.png);
-    const stream = random.fork(`document/${index}`);
-    const style = entry.readOnly
-      ? "read"
-      : stream.weighted({ direct: 0.45, reflect: 0.45, read: 0.1 });
-    const write = (): string =>
-      style === "read"
-        ? writeReading(scene)
-        : style === "direct"
-          ? writeSingle(scene, baseMixture, stream)
-          : writeReflecting(scene, baseMixture, stream);
-    const ids = encodePrompt(
-      tokenizer,
-      [
-        { role: "system", content: style === "read" ? READ_PROMPT : SYSTEM_PROMPTS[style] },
-        {
-          role: "user",
-          content: [{ type: "image" }, { type: "text", text: problem.question }],
-        },
-      ],
-      [grid],
-      { imageTokenId: config.imageTokenId, mergeSize: config.vision.mergeSize },
-    );
-    return {
-      prompt: { ids, grids: [grid] },
-      documents: Array.from({ length: documents }, () => [
-        ...tokenizer.encode(write()),
-        tokenizer.endId,
-      ]),
-      patches,
-    };
-  };
-  const batchOf = (step: number): Promise<Example[]> =>
-    Promise.all(Array.from({ length: pictures }, (_unused, i) => prepare(step * pictures + i)));
 
   // ---- policy and optimiser, fresh or from the last checkpoint
   const last = lastCheckpoint(args.out);
@@ -196,12 +136,12 @@ async function main(): Promise<void> {
   console.error(`${policy.weights.size} parameters, steps ${start} to ${steps}`);
 
   // ---- the loop
-  const ahead = [batchOf(start), batchOf(start + 1)];
+  const ahead = [data.batch(start), data.batch(start + 1)];
   let windowLoss = 0;
   let clock = Date.now();
   for (let step = start; step < steps; step++) {
     const examples = await (ahead.shift() as Promise<Example[]>);
-    ahead.push(batchOf(step + 2));
+    ahead.push(data.batch(step + 2));
     const grids: Grid[] = examples.flatMap(({ prompt }) => prompt.grids.slice());
     const batch = groupBatch(
       examples.map(({ prompt }) => prompt),
@@ -214,17 +154,16 @@ async function main(): Promise<void> {
         examples.map(({ patches }) => tf.tensor2d(patches, [patches.length / width, width])),
       );
     });
-    const { loss, gradients } = lossAndGradients(policy.weights, names, () =>
-      completionLogprobs(policy, batch, encodeImages(policy.weights, config.vision, pixels, grids))
-        .mean()
-        .neg(),
-    );
-    const learningRate = cosineSchedule(step, {
-      peak: Number(args.lr),
-      warmup: 200,
-      total: steps,
-      floor: 0.02,
+    const targets = withCells(batch, examples, config);
+    const { loss, gradients } = lossAndGradients(policy.weights, names, () => {
+      const images = encodeImages(policy.weights, config.vision, pixels, grids);
+      return tokenLogprobs(policy, batch, images, targets).mean().neg();
     });
+    const peak = Number(args.lr);
+    const learningRate =
+      step < reading
+        ? peak * Math.min(1, (step + 1) / 200)
+        : cosineSchedule(step - reading, { peak, warmup: 0, total: steps - reading, floor: 0.02 });
     const norm = optimizer.update(gradients, learningRate);
     tf.dispose([pixels, ...gradients]);
     windowLoss += loss;
@@ -252,6 +191,27 @@ async function main(): Promise<void> {
     await new Promise(setImmediate);
   }
   savePolicy(policy, join(args.out, "final"), TOKENIZER);
+  await data.stop();
+}
+
+/** The batch's prediction indices, and after them those of the image tokens that have something to say. */
+function withCells(
+  batch: GroupedBatch,
+  examples: readonly Example[],
+  config: PolicyConfig,
+): { source: Int32Array; target: Int32Array } {
+  const { source, target } = predictionIndices(batch);
+  const [sources, targets] = [Array.from(source), Array.from(target)];
+  let start = 0;
+  for (const { prompt, cells } of examples) {
+    const first = prompt.ids.indexOf(config.imageTokenId);
+    cells.forEach((token, i) => {
+      sources.push(start + first + i);
+      targets.push(token);
+    });
+    start += prompt.ids.length;
+  }
+  return { source: Int32Array.from(sources), target: Int32Array.from(targets) };
 }
 
 function save(

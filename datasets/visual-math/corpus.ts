@@ -89,6 +89,59 @@ export function writeReading(scene: Scene): string {
   return scene.read(scene.values);
 }
 
+/**
+ * Every text in the picture in the order in which it was drawn, e.g. `91,A,93,B`: the densest lesson in reading that
+ * there is.
+ * @param svg the picture, whose texts are outlines that name themselves in `aria-label`
+ */
+export function writeTranscription(svg: string): string {
+  return textsOf(svg)
+    .map(({ text }) => text)
+    .join(",");
+}
+
+/**
+ * Which character lies in which cell of the picture, the leftmost where there are several: where to look, for a tower
+ * that cannot read yet.
+ * @param cell side of a square cell in pixels, the picture's share of one decoder token
+ * @returns one character or `null` a cell, row by row
+ */
+export function charactersByCell(
+  svg: string,
+  width: number,
+  height: number,
+  cell: number,
+): (string | null)[] {
+  const [columns, rows] = [width / cell, height / cell];
+  const cells = new Array<string | null>(columns * rows).fill(null);
+  const leftmost = new Array<number>(columns * rows).fill(Infinity);
+  for (const { text, x, y, size } of textsOf(svg)) {
+    [...text].forEach((character, i) => {
+      // A digit of DejaVu is about 0.64 of the font size wide and 0.73 high.
+      const across = x + (i + 0.5) * 0.64 * size;
+      const column = Math.floor(across / cell);
+      const row = Math.floor((y - 0.36 * size) / cell);
+      if (column < 0 || column >= columns || row < 0 || row >= rows) return;
+      const at = row * columns + column;
+      if (across >= leftmost[at]) return;
+      [cells[at], leftmost[at]] = [character, across];
+    });
+  }
+  return cells;
+}
+
+/** The texts of a picture with the start of their baselines and their font sizes, in pixels. */
+function textsOf(svg: string): { text: string; x: number; y: number; size: number }[] {
+  const pattern =
+    /aria-label="([^"]*)"[^>]*?transform="translate\(([\d.-]+) ([\d.-]+)\) scale\(([\d.]+)/g;
+  return Array.from(svg.matchAll(pattern), ([, text, x, y, scale]) => ({
+    text,
+    x: Number(x),
+    y: Number(y),
+    size: Number(scale) * 2048,
+  }));
+}
+
 function attempt(scene: Scene, mixture: Mixture, random: Random): Attempt {
   const seen = random.chance(mixture.misreads) ? misread(scene.values, random) : scene.values;
   // A misreading that leads below zero would not have been written down.

@@ -17,14 +17,26 @@ export interface Policy {
  * @returns `[n]`, n the sum of completion lengths, in the order of {@link predictionIndices}
  */
 export function completionLogprobs(
+  policy: Policy,
+  batch: GroupedBatch,
+  images: Tensor2D | undefined,
+): Tensor1D {
+  return tokenLogprobs(policy, batch, images, predictionIndices(batch));
+}
+
+/**
+ * Log-probabilities that chosen tokens of a batch give to what is to follow them, differentiable in the weights.
+ * @param source which of the batch's tokens predict `[n]` @param target what they are to predict `[n]` @returns `[n]`
+ */
+export function tokenLogprobs(
   { config, weights }: Policy,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
+  { source, target }: { source: Int32Array; target: Int32Array },
 ): Tensor1D {
   return tf.tidy(() => {
     const decoder = fuseDecoder(weights, config.decoder);
     const hidden = decode(decoder, config.decoder, batch, images);
-    const { source, target } = predictionIndices(batch);
     const states = hidden.gather(tf.tensor1d(source, "int32")) as Tensor2D;
     return chosenLogprobs(logits(decoder, config.decoder, states), target);
   });
