@@ -1,16 +1,26 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import sharp from "sharp";
 import { ready } from "../lib/engine/backend";
+import { readJsonl, writeJsonl } from "../lib/engine/files";
 import { createRandom } from "../lib/engine/random";
 import { savePolicy } from "../lib/policy/checkpoint";
 import { parsePolicyConfig } from "../lib/policy/config";
 import { readParityCases, type ParityCase } from "../lib/policy/parity";
 import { loadTokenizer } from "../lib/policy/tokenizer";
 import { initialWeights } from "../lib/policy/weights";
+import type { Attempt } from "../lib/reflection/selection";
 import { BASE_POLICY, CASES, CHECKPOINT, temporaryFolder } from "./policy/fixture";
 
 const CLI = join(__dirname, "../lib/cli.js");
@@ -450,20 +460,37 @@ describe("srpo", function () {
       assert.deepEqual([spec.policy, spec.style], [run.hash, "direct"]);
     });
 
-    it("make what they need first, and say why they cannot go on", async () => {
-      const small = ["problems.sft=4", "construction.maxNewTokens=2"];
-      const { status, out, err } = await srpo(
-        [
-          ...["sft", "--preset", "smoke", "--policy", policy],
-          ...small.flatMap((setting) => ["--set", setting]),
-        ],
-        { env },
-      );
-      // Random weights solve nothing, and there is nothing to reflect on.
-      assert.match(err, /Data construction: finished.*✗ trainSft: fewer examples/s);
-      assert.deepEqual([status, out], [1, ""]);
-      const [run] = (await srpo(["runs", "--stage", "construct"], { env })).rows;
-      assert.equal(run.finished, true);
+    describe("fine-tuning", () => {
+      const settings = ["problems.sft=24", "construction.maxNewTokens=2", "sft.batch=4"];
+      const options = [
+        ...["--preset", "smoke", "--policy", policy],
+        ...settings.flatMap((setting) => ["--set", setting]),
+      ];
+
+      it("constructs its data first, and says why it cannot go on", async () => {
+        const { status, out, err } = await srpo(["sft", ...options], { env });
+        // Random weights solve nothing, and there is nothing to reflect on.
+        assert.match(err, /Data construction: finished.*✗ trainSft: fewer examples/s);
+        assert.deepEqual([status, out], [1, ""]);
+        const [run] = (await srpo(["runs", "--stage", "construct"], { env })).rows;
+        assert.equal(run.finished, true);
+      });
+
+      it("goes on from attempts that are there, and trains on the reflections", async () => {
+        const [{ folder: run }] = (await srpo(["runs", "--stage", "construct"], { env })).rows;
+        rmSync(join(run as string, "summary.json"));
+        giveAnswers(join(run as string, "attempts.jsonl"));
+        const { status, rows, err } = await srpo(["sft", ...options], { env });
+        assert.equal(status, 0, err);
+        assert.match(err, /Reflection SFT: finished/);
+        assert.ok((rows[0].examples as number) >= 8);
+        assert.ok(existsSync(join(rows[0].policy as string, "model.safetensors")));
+
+        const data = await srpo(["data", ...options], { env });
+        const { stage, cached, attempts, accuracy, samples } = data.rows[0];
+        assert.deepEqual([stage, cached, attempts], ["construct", true, 24]);
+        assert.deepEqual([accuracy, samples], [8 / 24, rows[0].examples]);
+      });
     });
 
     it("name a checkpoint that is none", async () => {
@@ -509,4 +536,20 @@ function writeTinyPolicy(folder: string): void {
   const weights = initialWeights(config, createRandom("tiny"));
   savePolicy({ config, weights }, folder, BASE_POLICY);
   weights.dispose();
+}
+
+/** Puts a careful solution into every attempt; every third keeps the right answer. */
+function giveAnswers(path: string): void {
+  const attempts = readJsonl<Attempt>(path).map((attempt, i): Attempt => {
+    const { reading, steps, answer } = attempt.problem;
+    const correct = i % 3 === 0;
+    const given = correct ? answer : `${answer}1`;
+    return {
+      ...attempt,
+      text: `<think>${[reading, ...(steps ?? [])].join(" ")}</think><answer>${given}</answer>`,
+      verdict: { extraction: given, prediction: given, correct, rule: "number" },
+      truncated: false,
+    };
+  });
+  writeJsonl(path, attempts);
 }
