@@ -13,17 +13,17 @@ import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { Attempt, DropRow } from "../reflection/selection";
 import type { Teacher } from "../reflection/teacher";
 import { parseResponse } from "../reflection/template";
-import { createLocalEngine } from "../rollout/local";
 import { chunk } from "../train/sft";
 import type { Problem, ReflectionSample } from "../types";
 import {
   openStage,
   supervise,
-  withPolicy,
+  withEngine,
   type PolicyRef,
   type StageOptions,
   type StageResult,
 } from "./context";
+import { setIdentity } from "./problems";
 
 export interface ConstructionResult extends StageResult {
   attempts: Attempt[];
@@ -50,7 +50,7 @@ export function constructData(
   const run = openStage(
     spec,
     "construct",
-    { policy: policy.hash, teacher: teacher.name, construction, problems: spec.problems },
+    { policy: policy.hash, teacher: teacher.name, construction, ...setIdentity(spec, "sft") },
     options,
   );
   const file = (name: string): string => join(run.folder, name);
@@ -71,9 +71,8 @@ export function constructData(
       : [];
     const answered = new Set(earlier.map(({ problem }) => problem.id));
     const open = problems.filter(({ id }) => !answered.has(id));
-    options.watch?.begin?.(problems.length, []);
-    await withPolicy(policy, async (bundle) => {
-      const engine = createLocalEngine(bundle, { name: policy.name });
+    options.watch?.begin?.(problems.length, earlier.length === 0 ? [] : [{ step: earlier.length }]);
+    await withEngine(policy, async (engine) => {
       let done = earlier.length;
       let right = earlier.filter(({ verdict }) => verdict.correct).length;
       for (const part of chunk(open, CHUNK)) {
@@ -97,7 +96,6 @@ export function constructData(
           throw interrupted(`data construction at problem ${done} of ${problems.length}`);
         }
       }
-      await engine.close();
     });
 
     // ---- selection, reflections, filters

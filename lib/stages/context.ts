@@ -8,6 +8,8 @@ import { interruptible } from "../engine/interrupt";
 import { basePolicyFolder, runsFolder } from "../paths";
 import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { readPolicyConfig } from "../policy/config";
+import type { RolloutEngine } from "../rollout/engine";
+import { createLocalEngine } from "../rollout/local";
 import { openRun, type Run, type RunSummary } from "../train/run";
 
 /** A policy on disk, as one stage hands it to the next. */
@@ -75,6 +77,21 @@ export async function withPolicy<T>(
   } finally {
     bundle.weights.dispose();
   }
+}
+
+/** Opens a policy and an engine that samples from it, and closes both after `work`. */
+export function withEngine<T>(
+  ref: PolicyRef,
+  work: (engine: RolloutEngine, bundle: PolicyBundle) => Promise<T>,
+): Promise<T> {
+  return withPolicy(ref, async (bundle) => {
+    const engine = createLocalEngine(bundle, { name: ref.name });
+    try {
+      return await work(engine, bundle);
+    } finally {
+      await engine.close();
+    }
+  });
 }
 
 /**

@@ -7,18 +7,17 @@ import { interrupted } from "../engine/interrupt";
 import { judge } from "../reflection/equality";
 import { parseResponse } from "../reflection/template";
 import { transitionOf } from "../reflection/transitions";
-import { createLocalEngine } from "../rollout/local";
 import { chunk } from "../train/sft";
 import type { Completion, Problem } from "../types";
 import {
   openStage,
   supervise,
-  withPolicy,
+  withEngine,
   type PolicyRef,
   type StageOptions,
   type StageResult,
 } from "./context";
-import type { SetName } from "./problems";
+import { setIdentity, type SetName } from "./problems";
 
 /** One judged answer. */
 export interface EvaluationRow extends JudgedRow {
@@ -54,9 +53,7 @@ export function evaluate(
     policy: policy.hash,
     style: policy.style,
     evaluation,
-    set,
-    count: spec.problems[set],
-    problemSeed: spec.problems.seed,
+    ...setIdentity(spec, set),
   };
   const run = openStage(spec, "eval", inputs, options);
   const file = (name: string): string => join(run.folder, `${name}.jsonl`);
@@ -69,8 +66,7 @@ export function evaluate(
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return result(run.summary, true);
     options.watch?.begin?.(2 * problems.length, []);
-    await withPolicy(policy, async (bundle) => {
-      const engine = createLocalEngine(bundle, { name: policy.name });
+    await withEngine(policy, async (engine) => {
       let done = 0;
       for (const mode of ["greedy", "sampled"] as const) {
         const rows: EvaluationRow[] = [];
@@ -95,7 +91,6 @@ export function evaluate(
         }
         writeJsonl(file(mode), rows);
       }
-      await engine.close();
     });
     return result(run.finish({ steps: problems.length }), false);
   });

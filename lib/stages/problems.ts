@@ -27,3 +27,11 @@ export function loadProblems(
       : generateItems({ split: set, count, seed, allowRepeats: set !== "test" });
   return materialize(items, pictureCache);
 }
+
+/** What determines a set's problems, for a run's inputs; other sets' sizes do not count. */
+export function setIdentity(
+  { problems }: Pick<Spec, "problems">,
+  set: SetName,
+): { set: SetName; count: number; problemSeed: number } {
+  return { set, count: problems[set], problemSeed: problems.seed };
+}

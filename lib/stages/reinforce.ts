@@ -13,6 +13,7 @@ import {
   type StageOptions,
 } from "./context";
 import { earlierMetrics, type TrainingResult } from "./finetune";
+import { setIdentity } from "./problems";
 
 export interface ReinforceOptions extends StageOptions {
   /** Name of the resulting policy in tables and figures. */
@@ -30,7 +31,7 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
   const { name, from, problems, watch } = options;
   const reward = rewardConfig(options.reward, options.reward === "task-only" ? {} : spec.reward);
   const style = reward.solutions === 2 ? "reflect" : "direct";
-  const inputs = { policy: from.hash, reward, grpo: spec.grpo, problems: spec.problems };
+  const inputs = { policy: from.hash, reward, grpo: spec.grpo, ...setIdentity(spec, "rl") };
   const run = openStage(spec, "grpo", inputs, options);
   const policy = trainedPolicy(run, name, style);
   return supervise(options, async (signal) => {

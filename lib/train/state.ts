@@ -31,7 +31,7 @@ export function restoreTraining(bundle: PolicyBundle, optimizer: AdamW, folder: 
   if (!Number.isInteger(step)) {
     throw fault("restoreTraining", `${path} does not say its step`, {
       got: metadata.step,
-      try: "delete this checkpoint folder; the stage starts from the one before it",
+      try: "delete this checkpoint folder; the stage starts anew",
     });
   }
   assignWeights(bundle, folder);
