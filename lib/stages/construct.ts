@@ -7,13 +7,13 @@ import { join } from "node:path";
 import type { Spec } from "../config";
 import { appendJsonl, readJsonl, writeJsonl } from "../engine/files";
 import { interrupted } from "../engine/interrupt";
+import { chunk } from "../engine/lists";
 import { constructSamples } from "../reflection/construction";
 import { judge } from "../reflection/equality";
 import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { Attempt, DropRow } from "../reflection/selection";
 import type { Teacher } from "../reflection/teacher";
 import { parseResponse } from "../reflection/template";
-import { chunk } from "../train/sft";
 import type { Problem, ReflectionSample } from "../types";
 import {
   openStage,

@@ -4,10 +4,10 @@ import { accuracyReport, type AccuracyReport, type JudgedRow } from "../bench/re
 import type { Spec } from "../config";
 import { readJsonl, writeJsonl } from "../engine/files";
 import { interrupted } from "../engine/interrupt";
+import { chunk } from "../engine/lists";
 import { judge } from "../reflection/equality";
 import { parseResponse } from "../reflection/template";
 import { transitionOf } from "../reflection/transitions";
-import { chunk } from "../train/sft";
 import type { Completion, Problem } from "../types";
 import {
   openStage,

@@ -15,6 +15,7 @@
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
+import { chunk } from "../engine/lists";
 import { createRandom } from "../engine/random";
 import { groupBatch, predictionIndices } from "../policy/batch";
 import type { PolicyBundle } from "../policy/bundle";
@@ -41,7 +42,6 @@ import {
 } from "./losses";
 import { adamWDefaults, createAdamW, lossAndGradients } from "./optimizer";
 import type { Run } from "./run";
-import { chunk } from "./sft";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
 export interface GrpoConfig {
@@ -194,9 +194,11 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
         learning_rate: learningRate,
         "clip_ratio/low_mean": average(statistics.map((s) => s.clipLow)),
         "clip_ratio/high_mean": average(statistics.map((s) => s.clipHigh)),
+        "clip_ratio/region_mean": average(statistics.map((s) => s.clipLow + s.clipHigh)),
+        ...(reference === undefined ? {} : { kl: average(statistics.map((s) => s.kl)) }),
         approx_kl: average(statistics.map((s) => s.approxKl)),
         // Before the first update of a step the policy is the one that sampled: what is left is arithmetic.
-        "sampling/logp_difference": statistics[0].maxShift,
+        "sampling/sampling_logp_difference/max": statistics[0].maxShift,
         rollout_time: rolloutSeconds,
         step_time: (Date.now() - clock) / 1000,
       };
@@ -305,6 +307,7 @@ export function rolloutMetrics(groups: readonly Rollout[][]): Record<string, num
       groups.filter((group) => deviation(group.map(({ reward }) => reward.total)) === 0).length /
       groups.length,
     "completions/mean_length": average(lengths),
+    "completions/min_length": Math.min(...lengths),
     "completions/max_length": Math.max(...lengths),
     "completions/clipped_ratio": share(({ completion }) => completion.truncated),
     num_tokens: lengths.reduce((a, b) => a + b, 0),

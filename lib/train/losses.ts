@@ -99,6 +99,8 @@ export interface RatioStatistics {
   clipHigh: number;
   /** k3 estimate of KL(π_old ‖ π) over the minibatch's tokens. */
   approxKl: number;
+  /** k3 estimate of KL(π ‖ π_ref); 0 without a reference. */
+  kl: number;
   /** Largest absolute difference of log-probabilities. */
   maxShift: number;
 }
@@ -106,17 +108,19 @@ export interface RatioStatistics {
 /** @param logprobs `[n]` under the current policy */
 export function ratioStatistics(
   logprobs: Float32Array,
-  { oldLogprobs, advantages }: TokenTerms,
+  { oldLogprobs, advantages, refLogprobs = logprobs }: TokenTerms,
   { clipLow, clipHigh }: ClipOptions,
 ): RatioStatistics {
   const n = Math.max(1, logprobs.length);
-  const totals: RatioStatistics = { clipLow: 0, clipHigh: 0, approxKl: 0, maxShift: 0 };
+  const totals: RatioStatistics = { clipLow: 0, clipHigh: 0, approxKl: 0, kl: 0, maxShift: 0 };
   logprobs.forEach((logprob, i) => {
     const shift = logprob - oldLogprobs[i];
     const ratio = Math.exp(shift);
     if (ratio < 1 - clipLow && advantages[i] < 0) totals.clipLow += 1 / n;
     if (ratio > 1 + clipHigh && advantages[i] > 0) totals.clipHigh += 1 / n;
     totals.approxKl += (ratio - 1 - shift) / n;
+    const delta = refLogprobs[i] - logprob;
+    totals.kl += (Math.exp(delta) - 1 - delta) / n;
     totals.maxShift = Math.max(totals.maxShift, Math.abs(shift));
   });
   return totals;

@@ -11,6 +11,7 @@
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
+import { chunk } from "../engine/lists";
 import { createRandom } from "../engine/random";
 import { groupBatch } from "../policy/batch";
 import type { PolicyBundle } from "../policy/bundle";
@@ -135,8 +136,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
       for (const { lossSum } of batches) {
         const piece = lossAndGradients(bundle.weights, names, () => lossSum().div(tokens));
         loss += piece.loss;
-        gradients =
-          gradients === undefined ? piece.gradients : addInPlace(gradients, piece.gradients);
+        gradients = gradients === undefined ? piece.gradients : addUp(gradients, piece.gradients);
       }
       const learningRate = cosineSchedule(step, {
         peak: config.learningRate,
@@ -179,18 +179,8 @@ export async function trainSft(options: SftOptions): Promise<void> {
   }
 }
 
-/** Consecutive pieces of at most `size` items. */
-export function chunk<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_unused, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
-}
-
 /** Sums two lists of gradients and disposes of the addends. */
-export function addInPlace<T extends ReturnType<typeof lossAndGradients>["gradients"]>(
-  a: T,
-  b: T,
-): T {
+function addUp<T extends ReturnType<typeof lossAndGradients>["gradients"]>(a: T, b: T): T {
   const sum = a.map((gradient, i) => tf.add(gradient, b[i])) as T;
   tf.dispose([...a, ...b]);
   return sum;

@@ -1,0 +1,8 @@
+/** Lists. */
+
+/** Consecutive pieces of at most `size` items. */
+export function chunk<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_unused, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
