@@ -14,14 +14,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import sharp from "sharp";
 import { ready } from "../lib/engine/backend";
 import { readJsonl, writeJsonl } from "../lib/engine/files";
-import { createRandom } from "../lib/engine/random";
-import { savePolicy } from "../lib/policy/checkpoint";
-import { parsePolicyConfig } from "../lib/policy/config";
 import { readParityCases, type ParityCase } from "../lib/policy/parity";
-import { loadTokenizer } from "../lib/policy/tokenizer";
-import { initialWeights } from "../lib/policy/weights";
 import type { Attempt } from "../lib/reflection/selection";
-import { BASE_POLICY, CASES, CHECKPOINT, temporaryFolder } from "./policy/fixture";
+import { CASES, CHECKPOINT, temporaryFolder, writeTinyPolicy } from "./policy/fixture";
 
 const CLI = join(__dirname, "../lib/cli.js");
 
@@ -515,27 +510,6 @@ function metricsOf(runs: string, prefix: string): number[] | undefined {
   if (name === undefined || !existsSync(file)) return undefined;
   const lines = readFileSync(file, "utf8").trim().split("\n");
   return lines.map((line) => (JSON.parse(line) as { step: number }).step);
-}
-
-/** Random weights of the embedded policy's kind, narrow, with its tokenizer and image processor. */
-function writeTinyPolicy(folder: string): void {
-  const { vocabSize, endId, padId, idOf } = loadTokenizer(BASE_POLICY);
-  const json = JSON.parse(readFileSync(join(CHECKPOINT, "config.json"), "utf8"));
-  const config = parsePolicyConfig({
-    ...json,
-    image_token_id: idOf("<|image_pad|>"),
-    video_token_id: idOf("<|video_pad|>"),
-    vision_start_token_id: idOf("<|vision_start|>"),
-    vision_end_token_id: idOf("<|vision_end|>"),
-    text_config: {
-      ...json.text_config,
-      ...{ vocab_size: vocabSize, eos_token_id: endId, pad_token_id: padId },
-    },
-    vision_config: { ...json.vision_config, patch_size: 14, window_size: 56 },
-  });
-  const weights = initialWeights(config, createRandom("tiny"));
-  savePolicy({ config, weights }, folder, BASE_POLICY);
-  weights.dispose();
 }
 
 /** Puts a careful solution into every attempt; every third keeps the right answer. */

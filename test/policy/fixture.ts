@@ -1,15 +1,18 @@
 /** The tiny random-weight checkpoint that the policy's tests share, and what `transformers` computed on it. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tf } from "../../lib/engine/backend";
 import { createRandom, type Random } from "../../lib/engine/random";
 import { groupBatch, type GroupedBatch } from "../../lib/policy/batch";
-import { loadPolicy } from "../../lib/policy/checkpoint";
+import { loadPolicy, savePolicy } from "../../lib/policy/checkpoint";
+import { parsePolicyConfig } from "../../lib/policy/config";
 import { imageTensor, type PreparedPrompt } from "../../lib/policy/generate";
 import { readParityCases, type ParityCase } from "../../lib/policy/parity";
 import { completionLogprobs, type Policy } from "../../lib/policy/policy";
+import { loadTokenizer } from "../../lib/policy/tokenizer";
 import { imageFeatures, type Grid } from "../../lib/policy/vision";
+import { initialWeights } from "../../lib/policy/weights";
 
 const REPOSITORY = join(__dirname, "../../..");
 
@@ -29,6 +32,27 @@ export function pythonWithTransformers(): string | undefined {
   if (named !== undefined && named !== "") return named;
   const local = join(REPOSITORY, ".venv-test/bin/python");
   return existsSync(local) ? local : undefined;
+}
+
+/** Random weights of the embedded policy's kind, narrow, with its tokenizer and image processor. */
+export function writeTinyPolicy(folder: string): void {
+  const { vocabSize, endId, padId, idOf } = loadTokenizer(BASE_POLICY);
+  const json = JSON.parse(readFileSync(join(CHECKPOINT, "config.json"), "utf8"));
+  const config = parsePolicyConfig({
+    ...json,
+    image_token_id: idOf("<|image_pad|>"),
+    video_token_id: idOf("<|video_pad|>"),
+    vision_start_token_id: idOf("<|vision_start|>"),
+    vision_end_token_id: idOf("<|vision_end|>"),
+    text_config: {
+      ...json.text_config,
+      ...{ vocab_size: vocabSize, eos_token_id: endId, pad_token_id: padId },
+    },
+    vision_config: { ...json.vision_config, patch_size: 14, window_size: 56 },
+  });
+  const weights = initialWeights(config, createRandom("tiny"));
+  savePolicy({ config, weights }, folder, BASE_POLICY);
+  weights.dispose();
 }
 
 /** A case's prompt as {@link generate} takes it, its pictures through this policy's vision tower. */

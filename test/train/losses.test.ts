@@ -52,6 +52,10 @@ describe("losses", () => {
       for (const key of ["clipLow", "clipHigh", "approxKl", "maxShift"] as const) {
         assert.ok(Math.abs(statistics[key] - example.statistics[key]) < CLOSE, key);
       }
+      // The same estimate with the roles changed: how far the sampling policy is from the current one as its reference.
+      const refLogprobs = Float32Array.from(golden.logprobs);
+      const { kl } = ratioStatistics(terms.oldLogprobs, { ...terms, refLogprobs }, example);
+      assert.ok(Math.abs(kl - example.statistics.approxKl) < CLOSE);
     });
   }
 
@@ -62,8 +66,9 @@ describe("losses", () => {
     const expected = golden.advantages.map((advantage, i) => -advantage * terms.weights[i]);
     assert.ok(maxAbsDifference(gradient.dataSync(), expected) < CLOSE);
     tf.dispose([logprobs, gradient]);
-    const still = ratioStatistics(terms.oldLogprobs, terms, options);
-    assert.deepEqual(still, { clipLow: 0, clipHigh: 0, approxKl: 0, maxShift: 0 });
+    const { refLogprobs: _unused, ...bare } = terms;
+    const still = ratioStatistics(terms.oldLogprobs, bare, options);
+    assert.deepEqual(still, { clipLow: 0, clipHigh: 0, approxKl: 0, kl: 0, maxShift: 0 });
   });
 
   it("does not drop a KL penalty for want of a reference", () => {

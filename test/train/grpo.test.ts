@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ready, tf } from "../../lib/engine/backend";
+import { LabError } from "../../lib/engine/errors";
+import { readJsonl } from "../../lib/engine/files";
+import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
+import { savePolicy } from "../../lib/policy/checkpoint";
+import { rewardConfig } from "../../lib/reflection/reward-config";
+import { createPromptCache } from "../../lib/rollout/prepare";
+import { trainGrpo, type GrpoConfig, type Rollout, type RolloutRow } from "../../lib/train/grpo";
+import { average } from "../../lib/train/losses";
+import { openRun, type Run } from "../../lib/train/run";
+import { trainSft } from "../../lib/train/sft";
+import type { Problem } from "../../lib/types";
+import { scoreCompletions, temporaryFolder, writeTinyPolicy } from "../policy/fixture";
+import { allSevens, guessing, snapshot, tinyGrpo, tinyProblems } from "./tiny";
+
+interface Step {
+  metrics: Record<string, number>;
+  rollouts: Rollout[];
+  tensors: number;
+}
+
+describe("GRPO", function () {
+  this.timeout(120_000);
+  const root = temporaryFolder();
+  const folder = join(root, "guesses");
+  const reward = rewardConfig("task-only");
+  let problems: Problem[];
+  let trial = 0;
+  const newRun = (): Run =>
+    openRun({ root, stage: "grpo", preset: "test", inputs: { trial: trial++ } });
+
+  before(async () => {
+    await ready();
+    const untrained = join(root, "untrained");
+    writeTinyPolicy(untrained);
+    problems = await tinyProblems(16);
+    const bundle = openPolicy(untrained);
+    await trainSft({ bundle, ...guessing(problems), seed: 1, run: newRun() });
+    savePolicy(bundle, folder, untrained);
+    bundle.weights.dispose();
+    problems = allSevens(problems);
+  });
+
+  /** Trains the policy that guesses; the caller disposes of its weights. */
+  async function train(changes: Partial<GrpoConfig>, options: { reward?: typeof reward } = {}) {
+    const bundle = openPolicy(folder);
+    const run = newRun();
+    const steps: Step[] = [];
+    await trainGrpo({
+      ...{ bundle, problems, style: "direct", reward, seed: 1, run },
+      config: { ...tinyGrpo, ...changes },
+      onStep: (_step, metrics, rollouts) =>
+        void steps.push({ metrics, rollouts, tensors: tf.memory().numTensors }),
+      ...options,
+    });
+    return { bundle, run, steps };
+  }
+
+  describe("on a policy that guesses between a right and a wrong answer", () => {
+    let bundle: PolicyBundle;
+    let run: Run;
+    let steps: Step[];
+    let tensorsBefore: number;
+    before(async () => {
+      tensorsBefore = tf.memory().numTensors;
+      ({ bundle, run, steps } = await train({ steps: 12, logRolloutsEvery: 5 }));
+    });
+
+    it("learns what is paid for", () => {
+      const accuracy = steps.map(({ metrics }) => metrics["reflection/acc_final"]);
+      const [early, late] = [average(accuracy.slice(0, 2)), average(accuracy.slice(-3))];
+      // It starts from a coin's toss, for the examples were. 96 answers' deviation is 0.05.
+      assert.ok(early > 0.2 && early < 0.8, `${accuracy.join(" ")}`);
+      assert.ok(late > early + 0.2, `${accuracy.join(" ")}`);
+      const rewards = steps.map(({ metrics }) => metrics.reward);
+      assert.ok(average(rewards.slice(-3)) > average(rewards.slice(0, 2)));
+    });
+
+    it("holds no tensor back", () => {
+      const counts = steps.map(({ tensors }) => tensors);
+      assert.deepEqual(counts.slice(1), new Array(11).fill(counts[1]));
+      bundle.weights.dispose();
+      assert.equal(tf.memory().numTensors, tensorsBefore);
+    });
+
+    it("samples from the policy that it trains, in every step", () => {
+      for (const { metrics } of steps) {
+        const apart = metrics["sampling/sampling_logp_difference/max"];
+        assert.ok(apart >= 0 && apart < 1e-3, `${apart}`);
+      }
+    });
+
+    it("logs TRL's metrics and the method's own, each step once, all of them numbers", () => {
+      const rows = readJsonl<Record<string, number>>(join(run.folder, "metrics.jsonl"));
+      assert.deepEqual(
+        rows.map(({ step }) => step),
+        steps.map((_step, i) => i + 1),
+      );
+      const names = [
+        ...["reward", "reward_std", "frac_reward_zero_std", "rewards/accuracy/mean"],
+        ...["completions/mean_length", "completions/min_length", "completions/max_length"],
+        ...["completions/clipped_ratio", "num_tokens", "entropy", "loss", "grad_norm"],
+        ...["clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"],
+        ...["learning_rate", "step_time", "sampling/sampling_logp_difference/max"],
+        ...["RR", "RW", "WR", "WW", "acc_first", "acc_final", "length"].map(
+          (name) => `reflection/${name}`,
+        ),
+      ];
+      for (const row of rows) {
+        for (const name of names) assert.ok(name in row, name);
+        for (const [name, value] of Object.entries(row)) assert.ok(Number.isFinite(value), name);
+      }
+      // Without a reference there is no distance from it.
+      assert.ok(!("kl" in rows[0]));
+    });
+
+    it("measures what the rollouts are", () => {
+      for (const { metrics, rollouts } of steps) {
+        assert.equal(rollouts.length, 32);
+        const totals = rollouts.map((rollout) => rollout.reward.total);
+        assert.ok(Math.abs(metrics.reward - average(totals)) < 1e-9);
+        const lengths = rollouts.map(({ completion }) => completion.ids.length);
+        assert.equal(metrics["completions/max_length"], Math.max(...lengths));
+        assert.equal(
+          metrics.num_tokens,
+          lengths.reduce((a, b) => a + b, 0),
+        );
+        // 12 tokens without the end are cut off, and no others.
+        for (const { completion } of rollouts) {
+          const ended = completion.ids.at(-1) === bundle.tokenizer.endId;
+          assert.equal(completion.truncated, !ended);
+          assert.ok(ended || completion.ids.length === 12);
+        }
+        // Groups follow each other; an advantage is relative to its group's mean.
+        for (let at = 0; at < 32; at += 8) {
+          const group = rollouts.slice(at, at + 8);
+          assert.equal(new Set(group.map(({ problem }) => problem.id)).size, 1);
+          assert.ok(Math.abs(average(group.map(({ advantage }) => advantage))) < 1e-6);
+          const best = group.reduce((a, b) => (a.reward.total >= b.reward.total ? a : b));
+          assert.ok(group.every(({ advantage }) => advantage <= best.advantage));
+        }
+      }
+    });
+
+    it("writes down one whole group every five steps", () => {
+      const rows = readJsonl<RolloutRow>(join(run.folder, "rollouts.jsonl"));
+      assert.deepEqual(
+        rows.map(({ step }) => step),
+        [1, 6, 11].flatMap((step) => new Array<number>(8).fill(step)),
+      );
+      const written = steps[5].rollouts
+        .slice(0, 8)
+        .map(({ problem, completion, reward: parts, advantage }): RolloutRow => ({
+          ...{ step: 6, problem: problem.id, text: completion.text },
+          ...{ truncated: completion.truncated, advantage, reward: parts },
+        }));
+      assert.deepEqual(rows.slice(8, 16), JSON.parse(JSON.stringify(written)));
+    });
+  });
+
+  /** How much an update has changed each rollout's log-probability. */
+  async function shifts(bundle: PolicyBundle, rollouts: readonly Rollout[]): Promise<number[]> {
+    const prompts = createPromptCache(bundle);
+    const out: number[] = [];
+    for (const { problem, completion } of rollouts) {
+      const [prompt] = await prompts.prepare([problem], "direct");
+      const now = scoreCompletions(bundle, [prompt], [[completion.ids]]);
+      out.push(now.reduce((sum, value, i) => sum + value - completion.logprobs[i], 0));
+    }
+    return out;
+  }
+
+  it("makes likelier what was better than its group, and less likely what was worse", async () => {
+    const { bundle, steps } = await train({ steps: 1, miniBatches: 1, learningRate: 5e-4 });
+    const [{ rollouts }] = steps;
+    const change = await shifts(bundle, rollouts);
+    const mean = (sign: number): number =>
+      average(change.filter((_shift, i) => Math.sign(rollouts[i].advantage) === sign));
+    assert.ok(mean(1) > 0.01 && mean(-1) < -0.01, `${mean(1)} ${mean(-1)}`);
+    bundle.weights.dispose();
+  });
+
+  it("learns nothing from groups whose rewards are all equal", async () => {
+    const nothing = rewardConfig("task-only", { formatWeight: 0, accuracyWeight: 0 });
+    const { bundle, steps } = await train({ steps: 1 }, { reward: nothing });
+    const { metrics } = steps[0];
+    assert.deepEqual(
+      [metrics.frac_reward_zero_std, metrics.reward_std, metrics.grad_norm, metrics.loss],
+      [1, 0, 0, 0],
+    );
+    const start = openPolicy(folder);
+    assert.deepEqual(snapshot(bundle), snapshot(start));
+    bundle.weights.dispose();
+    start.weights.dispose();
+  });
+
+  it("stays near its reference under a KL penalty, and says how near", async () => {
+    const before = tf.memory().numTensors;
+    const far = async (beta: number) => {
+      const { bundle, steps } = await train({ steps: 5, miniBatches: 1, beta });
+      const tensors = new Set(steps.slice(1).map((step) => step.tensors));
+      assert.equal(tensors.size, 1);
+      // The first step's rollouts are the reference's own.
+      const moved = average((await shifts(bundle, steps[0].rollouts)).map(Math.abs));
+      bundle.weights.dispose();
+      return { moved, kl: steps.map(({ metrics }) => metrics.kl) };
+    };
+    const [free, held] = [await far(0), await far(5)];
+    assert.ok(held.moved < free.moved / 2, `${held.moved} of ${free.moved}`);
+    assert.deepEqual(free.kl, new Array(5).fill(undefined));
+    // At first the policy is its own reference; k3 is 0 there and nowhere below.
+    assert.ok(held.kl[0] < 1e-9 && held.kl.slice(1).every((kl) => kl > 0), held.kl.join(" "));
+    assert.equal(tf.memory().numTensors, before);
+  });
+
+  it("refuses fewer problems than a step takes", async () => {
+    await assert.rejects(train({ prompts: 17 }), (error: Error) => {
+      assert.ok(error instanceof LabError);
+      assert.match(error.message, /fewer problems.*got 16.*at least 17.*Try: .*grpo\.prompts/);
+      return true;
+    });
+  });
+});

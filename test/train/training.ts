@@ -1,0 +1,69 @@
+/**
+ * One training in a process of its own, so that it can be killed, on one thread:
+ *
+ *   node training.js sft|grpo POLICY ROOT [stop STEP | die STEP | die-saving STEP]
+ *
+ * `stop` aborts after the step as Ctrl-C does (exit status 130), `die` ends the process there by SIGKILL, `die-saving` when
+ * the step's checkpoint is written but not yet in its place.
+ */
+import { join } from "node:path";
+import { ready } from "../../lib/engine/backend";
+import { Interrupted } from "../../lib/engine/interrupt";
+import { openPolicy } from "../../lib/policy/bundle";
+import { savePolicy } from "../../lib/policy/checkpoint";
+import { rewardConfig } from "../../lib/reflection/reward-config";
+import { trainGrpo } from "../../lib/train/grpo";
+import { openRun, type Run } from "../../lib/train/run";
+import { trainSft } from "../../lib/train/sft";
+import { allSevens, carefulExamples, tinyGrpo, tinyProblems, tinySft } from "./tiny";
+
+async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<void> {
+  await ready();
+  const bundle = openPolicy(folder);
+  const problems = await tinyProblems(16);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const die = (): void => void process.kill(process.pid, "SIGKILL");
+  const onStep = (step: number): void => {
+    if (step !== Number(at)) return;
+    if (how === "die") die();
+    if (how === "stop") controller.abort();
+  };
+  const opened = openRun({ root, stage: kind, preset: "test", inputs: {} });
+  const run: Run = {
+    ...opened,
+    checkpoint: (step, write) =>
+      opened.checkpoint(step, (aside) => {
+        write(aside);
+        if (how === "die-saving" && step === Number(at)) die();
+      }),
+  };
+  // Six steps with checkpoints at 2, 4 and 6; an epoch ends at step 3 or 4.
+  if (kind === "sft") {
+    const config = {
+      ...tinySft,
+      epochs: 2,
+      batch: 4,
+      microBatch: 3,
+      evalShare: 0.25,
+      evalEvery: 3,
+    };
+    const examples = carefulExamples(problems);
+    await trainSft({ bundle, examples, config, seed: 1, run, onStep, signal });
+  } else {
+    const reward = rewardConfig("task-only");
+    // Slow enough to have something left to learn at the end.
+    const config = { ...tinyGrpo, learningRate: 3e-4, logRolloutsEvery: 1 };
+    const common = { bundle, config, seed: 1, run, onStep, signal, reward };
+    await trainGrpo({ ...common, problems: allSevens(problems), style: "direct" });
+  }
+  savePolicy(bundle, join(run.folder, "policy"), folder);
+  run.finish({ steps: 6 });
+}
+
+if (require.main === module) {
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    process.exitCode = error instanceof Interrupted ? 130 : 1;
+    console.error(error);
+  });
+}
