@@ -1,11 +1,14 @@
 /** Where things are in a checkout. Runs and caches stay inside it unless the environment says otherwise. */
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 
 /** The checkout's root: this file is compiled to `dist/lib`. */
 export const projectRoot = resolve(__dirname, "../..");
 
-/** The embedded base policy, in Hugging Face layout. */
-export const basePolicyFolder = resolve(projectRoot, "datasets/base-policy");
+/** The embedded base policy, in Hugging Face layout; `SRPO_BASE` names another checkpoint folder to start from. */
+export const basePolicyFolder = resolve(
+  projectRoot,
+  process.env.SRPO_BASE || "datasets/base-policy",
+);
 
 /** All runs; `SRPO_RUNS` moves them. */
 export function runsFolder(): string {
@@ -14,3 +17,8 @@ export function runsFolder(): string {
 
 /** Drawn pictures, which can be drawn again at any time. */
 export const pictureCache = resolve(projectRoot, ".cache/pictures");
+
+/** A path as an output shows it: from the working folder, so that a saved notebook does not tell where its clone was. */
+export function shownPath(path: string): string {
+  return relative(process.cwd(), path);
+}

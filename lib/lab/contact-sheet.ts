@@ -1,5 +1,6 @@
 /** Many problems at a glance: their pictures with question and answer, as one PNG that a saved notebook keeps. */
 import sharp, { type OverlayOptions } from "sharp";
+import { shownPath } from "../paths";
 import type { Problem } from "../types";
 import { display, withoutControls, type MimeBundle, type Surface } from "./display";
 import { textPath } from "./glyphs";
@@ -96,7 +97,7 @@ async function fitted(
       top: Math.floor((size - info.height) / 2),
     };
   } catch (error) {
-    return `${path} (${(error as Error).message})`;
+    return `${shownPath(path)} (${(error as Error).message})`;
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { fault } from "../engine/errors";
 import { writeFileAtomic } from "../engine/files";
+import { shownPath } from "../paths";
 import { describeFigure, type Figure } from "./chart";
 import { display, escapeMarkup, type MimeBundle, type Surface } from "./display";
 import { toPlotly, type PlotlyFigure } from "./plotly-chart";
@@ -73,7 +74,7 @@ export async function showFigure(
   const bundle = await figureBundle(figures, options);
   if (save !== undefined) {
     const saved = await saveFigure(figures, save.folder, save.name, options);
-    bundle["text/plain"] += `\n  saved as ${saved.png} (also svg, json, html)`;
+    bundle["text/plain"] += `\n  saved as ${shownPath(saved.png)} (also svg, json, html)`;
   }
   await display(bundle, { surface });
 }

@@ -1,6 +1,7 @@
 /** Shows samples: the picture, both solutions with what changed between them, the reflection, verdicts and rewards. */
 import { diffWordsWithSpace } from "diff";
 import sharp from "sharp";
+import { shownPath } from "../paths";
 import type { Problem, Response, Solution, Transition } from "../types";
 import { PALETTE } from "./chart";
 import {
@@ -160,7 +161,7 @@ async function picture(path: string): Promise<string> {
     return `<img src="data:image/png;base64,${bytes.toString("base64")}" alt="picture of the problem" style="width:200px;border:1px solid #E3E6EA"/>`;
   } catch (error) {
     const why = (error as Error).message;
-    return `<div style="color:${PALETTE[1]}">no picture: ${escapeMarkup(path)} (${escapeMarkup(why)})</div>`;
+    return `<div style="color:${PALETTE[1]}">no picture: ${escapeMarkup(shownPath(path))} (${escapeMarkup(why)})</div>`;
   }
 }
 
@@ -178,7 +179,7 @@ export function sampleText(sample: Sample): string {
   return [
     transition ? `── ${head} · ${transition} (${WORDS[transition]})` : `── ${head}`,
     `question: ${problem.question}`,
-    ...problem.images.map((path) => `picture: ${path}`),
+    ...problem.images.map((path) => `picture: ${shownPath(path)}`),
     `gold answer: ${problem.answer}`,
     parsed
       ? solution("first solution", response.first, sample.firstCorrect)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import sharp from "sharp";
 import { sheetBundle } from "../../lib/lab/contact-sheet";
 import { sampleCards, samplesBundle, wordDiff, type Sample } from "../../lib/lab/viewer";
@@ -49,7 +49,7 @@ describe("viewer", () => {
       [
         "── bars · bars-1 · step 100 · WR (wrong, turns right)",
         "question: How much do A & B have?",
-        `picture: ${red}`,
+        `picture: ${relative(process.cwd(), red)}`,
         "gold answer: 61",
         "first solution: 4+7=11, 3+2=5, so 51. → 51 ✗ wrong",
         "reflection: The carry was lost.",
