@@ -27,17 +27,12 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
  * @throws LabError naming the file when the disk is full or the folder cannot be written
  */
 export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
-  mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     const handle = openSync(aside, "wx");
     try {
-      for (const bytes of chunks) {
-        // One write call takes less than 2 GiB.
-        for (let at = 0; at < bytes.length;) {
-          at += writeSync(handle, bytes, at, Math.min(bytes.length - at, 1 << 30));
-        }
-      }
+      for (const bytes of chunks) writeWhole(handle, bytes);
       fsyncSync(handle);
     } finally {
       closeSync(handle);
@@ -49,13 +44,13 @@ export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): v
   }
 }
 
-/** Appends one JSON object as a line, in one write. @throws LabError naming the file when it cannot be written */
+/** Appends one JSON object as a line. @throws LabError naming the file when it cannot be written */
 export function appendJsonl(path: string, row: unknown): void {
-  mkdirSync(dirname(path), { recursive: true });
   try {
+    mkdirSync(dirname(path), { recursive: true });
     const handle = openSync(path, "a");
     try {
-      writeSync(handle, JSON.stringify(row) + "\n");
+      writeWhole(handle, Buffer.from(JSON.stringify(row) + "\n"));
     } finally {
       closeSync(handle);
     }
@@ -101,6 +96,14 @@ export function canonicalJson(value: unknown): string {
 /** The first `length` hex digits of a SHA-256. */
 export function contentHash(value: string | Uint8Array, length = 12): string {
   return createHash("sha256").update(value).digest("hex").slice(0, length);
+}
+
+/** On a disk that is nearly full a write may take less than it is given, and only the next one says why. */
+function writeWhole(handle: number, bytes: Uint8Array): void {
+  // One write call takes less than 2 GiB.
+  for (let at = 0; at < bytes.length;) {
+    at += writeSync(handle, bytes, at, Math.min(bytes.length - at, 1 << 30));
+  }
 }
 
 function writeFault(path: string, error: unknown): Error {

@@ -2,7 +2,7 @@
  * Checkpoints in Hugging Face layout: `config.json`, `model.safetensors` (or shards), and beside them the tokenizer's and
  * the image processor's files, which are copied along so that `transformers` can load what the lab saves.
  */
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
@@ -62,7 +62,6 @@ export function loadPolicy(folder: string): Policy {
  * @param companions folder whose tokenizer and processor files are copied along
  */
 export function savePolicy(policy: Policy, folder: string, companions?: string): void {
-  mkdirSync(folder, { recursive: true });
   const tensors = Object.fromEntries(
     policy.weights.names.map((name) => {
       const tensor = policy.weights.get(name);
@@ -72,7 +71,7 @@ export function savePolicy(policy: Policy, folder: string, companions?: string):
   writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
   for (const file of companions === undefined ? [] : COMPANIONS) {
     const source = join(companions as string, file);
-    if (existsSync(source)) copyFileSync(source, join(folder, file));
+    if (existsSync(source)) writeFileAtomic(join(folder, file), readFileSync(source));
   }
   writeFileAtomic(
     join(folder, "config.json"),

@@ -69,6 +69,8 @@ export function constructData(
     const earlier = existsSync(file("attempts.jsonl"))
       ? readJsonl<Attempt>(file("attempts.jsonl"))
       : [];
+    // A line that a crash cut short would swallow the one appended to it.
+    if (earlier.length > 0) writeJsonl(file("attempts.jsonl"), earlier);
     const answered = new Set(earlier.map(({ problem }) => problem.id));
     const open = problems.filter(({ id }) => !answered.has(id));
     options.watch?.begin?.(problems.length, earlier.length === 0 ? [] : [{ step: earlier.length }]);

@@ -67,7 +67,6 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
   const folder = join(root, `${stage}-${preset}-${hash}`);
   const file = (name: string): string => join(folder, name);
   if (force === true) rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
   if (!existsSync(file("spec.json"))) {
     writeFileAtomic(file("spec.json"), JSON.stringify({ preset, ...determined }, null, 2) + "\n");
   }

@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { tf } from "../../lib/engine/backend";
+import { LabError } from "../../lib/engine/errors";
+import { readJsonl } from "../../lib/engine/files";
+import { createRuleTeacher } from "../../lib/reflection/teacher";
+import { createTfjsEngine } from "../../lib/rollout/tfjs";
+import { constructData } from "../../lib/stages/construct";
+import { basePolicy, withPolicy, type StageOptions } from "../../lib/stages/context";
+import { evaluate } from "../../lib/stages/evaluate";
+import { finetune } from "../../lib/stages/finetune";
+import { reinforce } from "../../lib/stages/reinforce";
+import { gone, listener, spec, testLab } from "./lab";
+
+const teacher = createRuleTeacher();
+
+/** Every file below a folder with its time of change. */
+function filesOf(folder: string): [string, number][] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .sort()
+    .map((name) => [name, statSync(join(folder, name)).mtimeMs]);
+}
+
+describe("stages", function () {
+  this.timeout(120_000);
+  const lab = testLab(40);
+
+  /** Each stage from what it needs, with a policy that may be gone when the stage is done. */
+  const stages = {
+    construct: (options: StageOptions = {}, base = lab.base, changed = spec) =>
+      constructData(changed, base, lab.problems, teacher, options),
+    finetune: async (options: StageOptions = {}, base = lab.base, changed = spec) =>
+      finetune(changed, base, await stages.construct(), "reflection", options),
+    reinforce: (options: StageOptions = {}, base = lab.base, changed = spec) =>
+      reinforce(changed, {
+        ...{ name: "GRPO", from: base, reward: "task-only", problems: lab.problems },
+        ...options,
+      }),
+    evaluate: (options: StageOptions = {}, base = lab.base, changed = spec) =>
+      evaluate(changed, base, lab.problems, "test", options),
+  };
+
+  for (const [name, stage] of Object.entries(stages)) {
+    describe(name, () => {
+      it("is done once: the second time it asks no policy and touches no file", async () => {
+        const tensors = tf.memory().numTensors;
+        const first = await stage();
+        assert.equal(first.cached, false);
+        assert.equal(tf.memory().numTensors, tensors);
+        const files = filesOf(first.run.folder);
+
+        const { heard, options } = listener();
+        const second = await stage(options, gone(lab.base));
+        assert.equal(second.cached, true);
+        assert.deepEqual(second.summary, first.summary);
+        assert.deepEqual(filesOf(first.run.folder), files);
+        // The watcher hears of no steps, but of the end.
+        assert.deepEqual(heard, { total: 0, earlier: [], steps: [], ends: [undefined] });
+        // What it gives is what it gave, whether from memory or from disk.
+        const { run: _a, cached: _b, ...given } = first;
+        const { run: _c, cached: _d, ...found } = second;
+        assert.deepEqual(
+          { ...JSON.parse(JSON.stringify(found)), policy: undefined },
+          { ...JSON.parse(JSON.stringify(given)), policy: undefined },
+        );
+      });
+
+      it("runs anew for another input, beside the old run, and when it is forced to", async () => {
+        const first = await stage();
+        const other = await stage({}, lab.base, { ...spec, seed: 2 });
+        assert.deepEqual([other.cached, first.run.folder === other.run.folder], [false, false]);
+        const another = await stage({}, { ...lab.base, hash: "another" });
+        assert.deepEqual([another.cached, another.run.folder === first.run.folder], [false, false]);
+
+        const forced = await stage({ force: true });
+        assert.equal(forced.cached, false);
+        assert.equal(forced.run.folder, first.run.folder);
+        assert.equal((await stage()).cached, true);
+      });
+    });
+  }
+
+  for (const [name, stage] of Object.entries({
+    finetune: stages.finetune,
+    reinforce: stages.reinforce,
+  })) {
+    it(`${name} goes on from the step at which it was stopped, and leaves a policy`, async () => {
+      const stopped = listener(2);
+      await assert.rejects(stage(stopped.options), /Stopped \w+ at step 2 of \d\. Run it again/);
+      assert.match(stopped.heard.ends[0] ?? "", /Stopped/);
+      const going = listener();
+      const { run, policy } = await stage(going.options);
+      assert.deepEqual(
+        going.heard.earlier.map(({ step }) => step),
+        [1, 2],
+      );
+      const { total, steps } = going.heard;
+      const rest = Array.from({ length: total - 2 }, (_unused, i) => i + 3);
+      assert.ok(total >= 4);
+      assert.deepEqual(steps, rest);
+      assert.deepEqual(
+        readJsonl<{ step: number }>(join(run.folder, "metrics.jsonl")).map(({ step }) => step),
+        [1, 2, ...rest],
+      );
+      // It opens, and what comes after it knows it by the run.
+      await withPolicy(policy, async ({ weights }) => assert.ok(weights.size > 0));
+      assert.deepEqual(
+        [policy.hash, policy.style],
+        [run.hash, name === "finetune" ? "reflect" : "direct"],
+      );
+    });
+  }
+
+  describe("data construction", () => {
+    /** More than are asked at once. */
+    const many = (): typeof lab.problems =>
+      Array.from({ length: 150 }, (_unused, i) => ({ ...lab.problems[i % 40], id: `sum-${i}` }));
+    const construct = (options: StageOptions = {}) =>
+      constructData(spec, lab.base, many(), teacher, options);
+
+    it("keeps 30 % right ones among its samples, and accounts for all attempts", async () => {
+      const { attempts, samples, dropped } = await construct();
+      assert.deepEqual(
+        attempts.map(({ problem }) => problem.id),
+        many().map(({ id }) => id),
+      );
+      assert.equal(samples.length, 16);
+      const right = samples.filter(({ mode }) => mode === "condense").length;
+      assert.equal(right, Math.round(0.3 * 16));
+      const lost = dropped.reduce((sum, row) => sum + row.right + row.wrong, 0);
+      assert.equal(samples.length + lost, 150);
+    });
+
+    it("keeps its attempts when it is stopped, and ends with the same samples", async () => {
+      const undisturbed = await construct();
+      const lines = (folder: string): string[] =>
+        readFileSync(join(folder, "attempts.jsonl"), "utf8").trimEnd().split("\n");
+      const expected = lines(undisturbed.run.folder);
+
+      process.env.SRPO_RUNS += "-stopped";
+      const { options } = listener(1);
+      await assert.rejects(construct(options), /Stopped data construction at problem 128 of 150/);
+      const [name] = readdirSync(process.env.SRPO_RUNS as string);
+      const folder = join(process.env.SRPO_RUNS as string, name);
+      assert.deepEqual(lines(folder), expected.slice(0, 128));
+      // The machine goes down in the middle of a line.
+      appendFileSync(join(folder, "attempts.jsonl"), expected[128].slice(0, 50));
+
+      const { heard, options: again } = listener();
+      const resumed = await construct(again);
+      assert.deepEqual([heard.earlier, heard.steps], [[{ step: 128 }], [150]]);
+      assert.equal(resumed.run.folder, folder);
+      assert.deepEqual(lines(folder), expected);
+      assert.deepEqual(resumed.samples, undisturbed.samples);
+      assert.deepEqual(resumed.dropped, undisturbed.dropped);
+    });
+  });
+
+  describe("evaluation", () => {
+    it("has one greedy row a problem in their order, and the samples' rows after each other", async () => {
+      const { greedy, sampled, report } = await stages.evaluate();
+      const ids = lab.problems.map(({ id }) => id);
+      assert.deepEqual(
+        greedy.map(({ problem }) => problem),
+        ids,
+      );
+      assert.deepEqual(
+        sampled.map(({ problem }) => problem),
+        ids.flatMap((id) => [id, id]),
+      );
+      for (const [rows, { overall }] of [
+        [greedy, report.greedy],
+        [sampled, report.sampled],
+      ] as const) {
+        const right = rows.filter(({ problem, text }) => {
+          const { answer } = lab.problems.find(({ id }) => id === problem) as { answer: string };
+          return text.includes(`<answer>${answer}</answer>`);
+        });
+        assert.equal(overall.n, rows.length);
+        assert.equal(overall.accuracy, right.length / rows.length);
+        assert.ok(overall.low < overall.accuracy && overall.accuracy < overall.high);
+      }
+    });
+
+    it("says the same greedily whoever else is in the batch", async () => {
+      const { greedy } = await stages.evaluate();
+      await withPolicy(lab.base, async (bundle) => {
+        const engine = createTfjsEngine(bundle);
+        for (const i of [0, 7, 39]) {
+          const [[{ text }]] = await engine.rollout([lab.problems[i]], {
+            ...{ style: "direct", group: 1, maxNewTokens: 12, temperature: 0, seed: "any" },
+          });
+          assert.equal(greedy[i].text, text);
+        }
+      });
+    });
+
+    it("samples the same from the same seed, and others from another", async () => {
+      const texts = async (seed: number): Promise<string[]> => {
+        const { sampled } = await stages.evaluate({ force: true }, lab.base, { ...spec, seed });
+        return sampled.map(({ text }) => text);
+      };
+      const first = await texts(1);
+      assert.deepEqual(await texts(1), first);
+      assert.notDeepEqual(await texts(2), first);
+    });
+  });
+
+  describe("a base policy", () => {
+    it("is named by the content of its files", () => {
+      assert.equal(basePolicy(lab.base.folder).hash, lab.base.hash);
+      const untrained = basePolicy(join(lab.base.folder, "../untrained"));
+      assert.notEqual(untrained.hash, lab.base.hash);
+    });
+
+    it("that is none is named with its folder", () => {
+      const empty = join(lab.base.folder, "..");
+      assert.throws(
+        () => basePolicy(empty),
+        (error: Error) => error instanceof LabError && error.message.includes(empty),
+      );
+    });
+  });
+});
