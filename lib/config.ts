@@ -160,12 +160,26 @@ function checkKey(where: string, key: string, known: readonly string[]): void {
   });
 }
 
-/** Every setting of a spec is a number from 0. */
+/** Settings that measure; all others count something. */
+const MEASURES = new Set([
+  ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
+  ...["evalShare", "clipLow", "clipHigh", "beta", "stdFloor"],
+]);
+/** Counts that may be 0: `every 0 steps` is never. */
+const MAY_BE_ZERO = new Set([
+  ...["seed", "ood", "warmupSteps", "evalEvery", "saveEvery", "logRolloutsEvery"],
+]);
+
+/** Every setting of a spec is a number. */
 function checkValue(path: string, value: unknown, old: unknown): void {
-  const ok = typeof value === typeof old && (typeof value !== "number" || value >= 0);
-  if (ok) return;
+  const key = path.split(".").at(-1) as string;
+  const whole = !MEASURES.has(key);
+  const least = whole && !MAY_BE_ZERO.has(key) ? 1 : 0;
+  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
+  if (fits && (value as number) >= least) return;
   throw fault("loadSpec", `${path} has a value that cannot be`, {
-    got: value,
-    expected: `a number of 0 or more, such as ${String(old)}`,
+    // JSON has no NaN and no Infinity.
+    got: typeof value !== "number" || Number.isFinite(value) ? value : String(value),
+    expected: `a ${whole ? "whole " : ""}number of ${least} or more, such as ${String(old)}`,
   });
 }
