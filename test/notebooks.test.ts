@@ -1,0 +1,255 @@
+/** The five notebooks: how they are written, and what a reader sees when a real Jupyter client has run them all. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { PLOTLY_MIME } from "../lib/lab/figure";
+import { basePolicyFolder } from "../lib/paths";
+import { jupyterEnv, needJupyter, python, root } from "./kernels/jupyter";
+
+interface Output {
+  output_type: string;
+  name?: string;
+  text?: string | string[];
+  data?: Record<string, unknown>;
+}
+
+interface Cell {
+  cell_type: string;
+  source: string | string[];
+  outputs?: Output[];
+}
+
+interface Notebook {
+  cells: Cell[];
+  metadata: { kernelspec: { name: string } };
+}
+
+const NAMES = readdirSync(join(root, "notebooks"))
+  .filter((name) => name.endsWith(".ipynb"))
+  .sort();
+
+const read = (path: string): Notebook => JSON.parse(readFileSync(path, "utf8")) as Notebook;
+const textOf = (lines: unknown): string => [lines ?? ""].flat().join("");
+const outputsOf = (notebook: Notebook): Output[] =>
+  notebook.cells.flatMap(({ outputs }) => outputs ?? []);
+
+/** What cells printed. */
+function printed(notebook: Notebook): string {
+  return outputsOf(notebook)
+    .filter(({ output_type }) => output_type === "stream")
+    .map(({ text }) => textOf(text))
+    .join("");
+}
+
+/** The bundles that have all of these forms and such a text form. */
+function bundles(notebook: Notebook, text: RegExp, ...mimes: string[]): Record<string, unknown>[] {
+  return outputsOf(notebook).flatMap(({ data }) =>
+    data !== undefined &&
+    mimes.every((mime) => mime in data) &&
+    text.test(textOf(data["text/plain"]))
+      ? [data]
+      : [],
+  );
+}
+
+/** Stand where a user's keys would; nothing may show them. */
+const KEYS = {
+  OPENAI_API_KEY: "sk-canary-of-the-teacher-0123456789",
+  HF_TOKEN: "hf_canaryOfTheHub0123456789",
+  JUPYTER_TOKEN: "canary-of-the-server-0123456789",
+};
+
+/** No errors, no complaints, nothing of the machine and nothing secret. */
+function checkOutputs(notebook: Notebook, ...machine: string[]): void {
+  for (const output of outputsOf(notebook)) {
+    assert.notEqual(output.output_type, "error", JSON.stringify(output).slice(0, 500));
+    assert.notEqual(output.name, "stderr", textOf(output.text).slice(0, 500));
+    for (const [mime, content] of Object.entries({ ...output.data, stream: output.text ?? "" })) {
+      if (mime.startsWith("image/png")) continue;
+      const text = (
+        typeof content === "object" && !Array.isArray(content)
+          ? JSON.stringify(content)
+          : textOf(content)
+      ).replace(/base64,[\w+/=]+/g, "");
+      const around = (at: number): string =>
+        `${mime}: …${text.slice(Math.max(0, at - 60), at + 60)}`;
+      for (const place of [root, homedir(), ...machine]) {
+        const at = text.indexOf(`${place}/`);
+        assert.ok(place === "/" || at < 0, around(at));
+      }
+      const path = /(^|[\s"'(=:])(\/(home|root|tmp|work|Users|var|opt)\/|[A-Z]:\\)/m.exec(text);
+      assert.equal(path, null, around(path?.index ?? 0));
+      const secret = /\b(sk-|hf_|ghp_|AKIA)[\w-]{12,}|canary|[?&]token=/.exec(text);
+      assert.equal(secret, null, around(secret?.index ?? 0));
+    }
+  }
+}
+
+/** A figure in its final form: interactive, a picture, and its numbers. */
+function checkFigures(notebook: Notebook, ...titles: RegExp[]): void {
+  for (const title of titles) {
+    const found = bundles(notebook, title, PLOTLY_MIME, "image/png", "text/plain");
+    assert.ok(found.length > 0, `no figure ${title.source}`);
+    for (const data of found) {
+      assert.match(textOf(data["text/plain"]), /\d/);
+      const { data: traces } = data[PLOTLY_MIME] as { data: { y?: unknown[] }[] };
+      assert.ok(traces.some(({ y }) => y?.some((value) => typeof value === "number")));
+      const picture = Buffer.from(textOf(data["image/png"]), "base64");
+      assert.equal(picture.subarray(1, 4).toString(), "PNG");
+    }
+  }
+}
+
+function checkTables(notebook: Notebook, ...texts: RegExp[]): void {
+  for (const text of texts) {
+    const [found] = bundles(notebook, text, "text/html");
+    assert.ok(found !== undefined, `no table ${text.source}`);
+    assert.match(textOf(found["text/html"]), /<table[^]*<\/table>/);
+  }
+}
+
+/** Cards of samples, each with its picture, its question and its answer. */
+function checkSamples(notebook: Notebook, most: number): void {
+  const [found] = bundles(notebook, /^── [^]*question: [^]*gold answer: /, "text/html");
+  assert.ok(found !== undefined, "no samples");
+  const count = textOf(found["text/plain"]).match(/^── /gm)?.length ?? 0;
+  assert.ok(count >= 1 && count <= most, `${count} samples`);
+  const pictures = textOf(found["text/html"]).match(/<img src="data:image\/png;base64,/g);
+  assert.ok((pictures?.length ?? 0) >= count, "a card without its picture");
+}
+
+describe("notebooks", function () {
+  it("are five, in order", () => {
+    assert.deepEqual(NAMES, [
+      ...["1-data-construction.ipynb", "2-reflection-sft.ipynb", "3-srpo.ipynb"],
+      ...["4-benchmarks.ipynb", "5-ablations.ipynb"],
+    ]);
+  });
+
+  for (const [i, name] of NAMES.entries()) {
+    it(`${name} is written as the others are, and as saved tells nothing of a machine`, () => {
+      const notebook = read(join(root, "notebooks", name));
+      assert.equal(notebook.metadata.kernelspec.name, "tslab");
+      assert.equal(notebook.cells[0].cell_type, "markdown");
+      assert.match(textOf(notebook.cells[0].source), new RegExp(`^# ${i + 1} · `));
+      for (const { cell_type, source } of notebook.cells) {
+        const lines = textOf(source).trimEnd().split("\n");
+        assert.ok(cell_type !== "code" || lines.length <= 17, lines.join("\n"));
+      }
+      checkOutputs(notebook);
+    });
+  }
+
+  describe("run headless at the smoke preset", function () {
+    this.timeout(300_000);
+    let folder: string;
+    let child: ReturnType<typeof spawn> | undefined;
+    before(function () {
+      needJupyter(this);
+      if (!existsSync(join(basePolicyFolder, "model.safetensors"))) {
+        console.log("      skipped: there are no weights of the base policy");
+        this.skip();
+      }
+      folder = mkdtempSync(join(tmpdir(), "srpo-notebooks-"));
+    });
+    after(() => {
+      if (child?.exitCode === null) child.kill("SIGKILL");
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    });
+
+    /** Runs a notebook from top to bottom and reads what it looks like then. */
+    async function run(name: string): Promise<Notebook> {
+      const target = join(folder, "out", name);
+      const runner = join(root, "kernels", "run_notebook.py");
+      const running = spawn(python, [runner, name, join(root, "notebooks", name), target], {
+        env: { ...jupyterEnv(), LAB_PRESET: "smoke", SRPO_RUNS: join(folder, "runs"), ...KEYS },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      child = running;
+      let progress = "";
+      running.stderr.on("data", (text) => (progress += String(text)));
+      const status = await new Promise<number | null>((resolve) => running.on("close", resolve));
+      assert.equal(status, 0, progress);
+      const notebook = read(target);
+      checkOutputs(notebook, folder);
+      return notebook;
+    }
+
+    /** All files of all runs with their times, so that a stage that ran again shows. */
+    function runFiles(): string[] {
+      const runs = join(folder, "runs");
+      return readdirSync(runs, { recursive: true, encoding: "utf8" })
+        .filter((path) => /(jsonl|safetensors|summary\.json)$/.test(path))
+        .map((path) => `${path} ${statSync(join(runs, path)).mtimeMs}`)
+        .sort();
+    }
+
+    it("1: problems, attempts, reflections, samples, what was dropped", async () => {
+      const notebook = await run(NAMES[0]);
+      checkTables(notebook, /preset +smoke/, /family/, /reason[^]*kept/);
+      assert.ok(bundles(notebook, /level 1 /, "image/png").length > 0, "no page of pictures");
+      checkFigures(notebook, /the policy answers/, /attempts at temperature 1/);
+      checkSamples(notebook, 3);
+      assert.match(printed(notebook), /48 attempts, \d+ samples/);
+      assert.match(printed(notebook), /<reflection>[^]*--- the control/);
+    });
+
+    it("2: two trainings, their curves, accuracies before and after", async () => {
+      const notebook = await run(NAMES[1]);
+      checkFigures(notebook, /reflection SFT/, /plain-CoT SFT/, /Loss a completion token/);
+      checkTables(notebook, /base[^]*plain-CoT SFT[^]*reflection SFT/);
+      checkSamples(notebook, 3);
+      assert.match(printed(notebook), /paired over n = 32: -?\d+\.\d points \[.*McNemar p = /);
+    });
+
+    it("3: the reward by hand, SRPO and GRPO live and side by side", async () => {
+      const notebook = await run(NAMES[2]);
+      checkTables(notebook, /RR[^]*WR[^]*RW[^]*WW/);
+      checkFigures(
+        notebook,
+        /SRPO/,
+        /plain GRPO/,
+        /Lower clip ratio/,
+        /transitions of the rollouts/,
+      );
+      checkSamples(notebook, 3);
+      assert.match(printed(notebook), /3 steps in \d+ s\n/);
+      assert.ok(bundles(notebook, /saved as .*figures\/curves\.png/).length > 0);
+    });
+
+    it("3 again: nothing is trained twice, and it says so", async () => {
+      const before = runFiles();
+      const notebook = await run(NAMES[2]);
+      assert.deepEqual(runFiles(), before);
+      assert.equal(printed(notebook).match(/3 steps in \d+ s \(from disk\)/g)?.length, 2);
+      // The curves are there all the same, from the run's directory.
+      checkFigures(notebook, /Lower clip ratio/, /transitions of the rollouts/);
+    });
+
+    it("4: every policy on the same problems, with intervals and pairs", async () => {
+      const notebook = await run(NAMES[3]);
+      checkFigures(notebook, /Test set, greedy, by family/, /First and final answer/);
+      checkTables(
+        notebook,
+        /base[^]*plain-CoT SFT[^]*GRPO[^]*reflection SFT[^]*SRPO/,
+        /SRPO − base/,
+      );
+      checkSamples(notebook, 3);
+    });
+
+    it("5: the ablation, overlaid curves, results, and what holds", async () => {
+      const notebook = await run(NAMES[4]);
+      checkFigures(notebook, /SRPO without/, /Wrong turned right/, /Greedy/);
+      checkTables(notebook, /policy[^]*SRPO without SFT/);
+      assert.match(printed(notebook), /SRPO beats the base \(greedy\): \d+\.\d against \d+\.\d: /);
+      const results = JSON.parse(readFileSync(join(folder, "runs/results.json"), "utf8")) as {
+        columns: string[];
+        rows: unknown[][];
+      };
+      assert.equal(results.rows.length, 6);
+      for (const row of results.rows) assert.equal(row.length, results.columns.length);
+    });
+  });
+});
