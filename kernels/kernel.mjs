@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import util from "node:util";
 import vm from "node:vm";
+import { spellOutShorthands } from "./shorthand.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const configPath = process.argv[2];
@@ -41,7 +42,19 @@ vm.runInThisContext = (...args) => {
   }
 };
 
-const { startKernel } = createRequire(join(root, "package.json"))("tslab/dist/main.js");
+const load = createRequire(createRequire(join(root, "package.json")).resolve("tslab/dist/main.js"));
+const converter = load("./converter.js");
+const { createConverter } = converter;
+converter.createConverter = (options) => {
+  const made = createConverter(options);
+  const ts = load("@tslab/typescript-for-tslab");
+  const { convert } = made;
+  made.convert = (declarations, source) =>
+    convert(declarations, spellOutShorthands(ts, source, declarations));
+  return made;
+};
+
+const { startKernel } = load("./main.js");
 startKernel({ configPath, enableFindLocal: false });
 
 // tslab answers SIGINT by abandoning the cell, while what the cell awaits runs on behind it. A stage of the library listens

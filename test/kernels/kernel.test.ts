@@ -57,6 +57,21 @@ describe("kernels/kernel", () => {
     assert.equal((await session.run("console.log(kept)")).stdout, "42\n");
   });
 
+  it("knows earlier cells' variables in shorthand properties, where stock tslab does not", async () => {
+    await session.run('const [x, y, $z] = [1, 2, 3]; function f() { return "f"; }');
+    const { status, stdout, stderr } = await session.run(
+      `const own = 4;
+       await Promise.resolve();
+       const made = { x, own, inner: [{ y, $z }], f };
+       const shadow = ((x: number) => ({ x }))(5);
+       let into = 0;
+       ({ x: into } = { x });
+       console.log("{ x, y }", JSON.stringify([made, shadow, into]), made.f());`,
+    );
+    assert.deepEqual([status, stderr], ["ok", ""]);
+    assert.equal(stdout, '{ x, y } [{"x":1,"own":4,"inner":[{"y":2,"$z":3}]},{"x":5},1] f\n');
+  });
+
   it("lets a stage stop by itself when it is interrupted, and lives on", async () => {
     assert.equal((await session.run(STAGE)).status, "ok");
     const stopped = await session.run("await train();", { interruptAfter: 0.3 });
