@@ -92,7 +92,8 @@ const small: Spec = {
 const smoke: Spec = {
   ...small,
   preset: "smoke",
-  problems: { seed: 1, sft: 48, rl: 32, test: 32, ood: 16 },
+  // Enough attempts that a base which is right one time in ten leaves samples for a batch.
+  problems: { seed: 1, sft: 96, rl: 32, test: 32, ood: 16 },
   construction: { ...small.construction, target: 24 },
   sft: { ...small.sft, epochs: 1, batch: 8, microBatch: 8, evalEvery: 2, saveEvery: 2 },
   grpo: { ...small.grpo, steps: 3, prompts: 4, group: 4, saveEvery: 2, logRolloutsEvery: 1 },

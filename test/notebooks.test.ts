@@ -203,7 +203,7 @@ describe("notebooks", function () {
       assert.ok(bundles(notebook, /level 1 /, "image/png").length > 0, "no page of pictures");
       checkFigures(notebook, /the policy answers/, /attempts at temperature 1/);
       checkSamples(notebook, 3);
-      assert.match(printed(notebook), /48 attempts, \d+ samples/);
+      assert.match(printed(notebook), /96 attempts, \d+ samples/);
       assert.match(printed(notebook), /<reflection>[^]*--- the control/);
     });
 
