@@ -12,6 +12,7 @@ import { SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
 import {
   baseMixture,
   charactersByCell,
+  writeDrill,
   writeReading,
   writeReflecting,
   writeSingle,
@@ -41,6 +42,9 @@ export interface ExamplesOptions {
 
 /** Asks for nothing but the numbers; only pretraining uses it. */
 const READ_PROMPT = "Read.";
+
+/** Asks for arithmetic without a picture. */
+const DRILL_PROMPT = "Check:";
 
 /** What a document answers: a question once or with reflection, a question by the numbers alone, or nothing at all. */
 const STYLES = { direct: 0.39, reflect: 0.39, read: 0.07, transcribe: 0.15 };
@@ -141,15 +145,35 @@ function createExamples(options: ExamplesOptions): Examples {
     };
   };
 
+  const drill = (index: number): Example => {
+    const stream = random.fork(`drill/${index}`);
+    const write = (): string =>
+      writeDrill(Array.from({ length: 3 }, () => stream.pick(items).item.scene));
+    const ids = encodePrompt(tokenizer, [{ role: "system", content: DRILL_PROMPT }], [], prompt);
+    return {
+      prompt: { ids, grids: [] },
+      documents: Array.from({ length: documents }, () => [
+        ...tokenizer.encode(write()),
+        tokenizer.endId,
+      ]),
+      patches: new Float32Array(0),
+      cells: [],
+    };
+  };
+
   return {
-    batch: (step) => {
+    batch: async (step) => {
       const transcribeOnly = step < readingSteps;
       const first = pictures * (step + Math.min(step, readingSteps));
-      return Promise.all(
+      const seen = await Promise.all(
         Array.from({ length: transcribeOnly ? 2 * pictures : pictures }, (_unused, i) =>
           prepare(first + i, transcribeOnly),
         ),
       );
+      if (transcribeOnly) return seen;
+      const drills = Math.floor(pictures / 2);
+      const spoken = Array.from({ length: drills }, (_unused, i) => drill(step * drills + i));
+      return [...seen, ...spoken];
     },
   };
 }

@@ -89,6 +89,17 @@ export function writeReading(scene: Scene): string {
   return scene.read(scene.values);
 }
 
+/** Steps of some problems with nothing around them, in one leap and column by column: what a text corpus adds. */
+export function writeDrill(scenes: readonly Scene[]): string {
+  return scenes
+    .flatMap(({ chain, values }) => chainSteps(chain, values))
+    .map((step) => {
+      const { left, op, right, result } = step;
+      return `${left}${op}${right}=${result}. ${columns(step)}. ${secondThink(String(result))}`;
+    })
+    .join(" ");
+}
+
 /**
  * Every text in the picture in the order in which it was drawn, e.g. `91,A,93,B`: the densest lesson in reading that
  * there is.
