@@ -147,8 +147,8 @@ function createExamples(options: ExamplesOptions): Examples {
 
   const drill = (index: number): Example => {
     const stream = random.fork(`drill/${index}`);
-    const write = (): string =>
-      writeDrill(Array.from({ length: 3 }, () => stream.pick(items).item.scene));
+    // One problem a document: a longer one would widen every row's attention.
+    const write = (): string => writeDrill([stream.pick(items).item.scene]);
     const ids = encodePrompt(tokenizer, [{ role: "system", content: DRILL_PROMPT }], [], prompt);
     return {
       prompt: { ids, grids: [] },
