@@ -56,9 +56,10 @@ leap over the arithmetic, and forget what is carried in most of the cases where 
 some go column by column. Asked to reflect, it does so about half of the time, mostly emptily ("Looks right."). The mixture is
 \`baseMixture\` in \`datasets/visual-math/corpus.ts\`. It is of no use for anything else.
 
-**How it was made.** \`node dist/datasets/base-policy/pretrain.js --out ${args.run}\` with the settings in that file's header:
-seed \`base-1\`, ${last.step} steps, ${minutes.toFixed(0)} minutes on ${hardware()}, last loss ${last.loss.toFixed(3)} nats a token. The tokenizer came
-first (\`make_tokenizer.py\`). Nobody needs to repeat it. This card: \`node dist/datasets/base-policy/write-card.js --run ${args.run}\`.
+**How it was made.** \`node dist/datasets/base-policy/pretrain.js --out ${args.run}\`, seed \`base-1\`, ${last.step} steps, ${minutes.toFixed(0)} minutes on ${hardware()}, last loss ${last.loss.toFixed(3)} nats a token. The tokenizer came
+first (\`make_tokenizer.py\`). The run was stopped and continued
+with other arguments: transcription until step 1100, then solutions, from step 2300 with arithmetic drills beside them; the learning rate fell along
+several cosines to 1e-4. One uninterrupted run of the script gives another policy, and a longer one a better: the loss was still falling. This card: \`node dist/datasets/base-policy/write-card.js --run ${args.run}\`.
 
 **What it can do.** Accuracy in percent with 95 % Wilson intervals, one greedy answer and one sample at temperature 1 a problem,
 problems by seed ${spec.problems.seed}. Families and levels under \`ood\` were never solved in its data, only read.
