@@ -1,19 +1,13 @@
 /** Rows of an evaluation as samples that the viewer shows. */
 import type { JudgedRow } from "../bench/report";
 import { parseResponse } from "../reflection/template";
+import type { EvaluationRow } from "../stages/evaluate";
 import type { Problem, Transition } from "../types";
 import type { Sample } from "./viewer";
 
-/** What an evaluation keeps of an answer. */
-export interface AnswerRow extends JudgedRow {
-  problem: string;
-  text: string;
-  truncated: boolean;
-}
-
 /** Each row with its problem, in the rows' order; rows whose problem is not given are left out. */
 export function evaluationSamples(
-  rows: readonly AnswerRow[],
+  rows: readonly EvaluationRow[],
   problems: readonly Problem[],
   label?: string,
 ): Sample[] {

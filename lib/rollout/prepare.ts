@@ -36,9 +36,15 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
   const keyOf = (problem: Problem): string => `${tower}\n${problem.images.join("\n")}`;
   return {
     prepare: async (problems, style) => {
-      const unseen = new Map(problems.map((problem) => [keyOf(problem), problem]));
-      for (const key of unseen.keys()) if (known.has(key)) unseen.delete(key);
+      // Held here as well: what the cache drops meanwhile is still needed below.
       const found = new Map<string, Features>();
+      const unseen = new Map<string, Problem>();
+      for (const problem of problems) {
+        const key = keyOf(problem);
+        const features = known.get(key);
+        if (features === undefined) unseen.set(key, problem);
+        else found.set(key, features);
+      }
       const entries = [...unseen];
       for (let at = 0; at < entries.length; at += TOWER_BATCH) {
         const part = entries.slice(at, at + TOWER_BATCH);
@@ -54,7 +60,7 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
       }
       return problems.map((problem) => {
         const key = keyOf(problem);
-        const { values, grids } = (found.get(key) ?? known.get(key)) as Features;
+        const { values, grids } = found.get(key) as Features;
         const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
           imageTokenId: config.imageTokenId,
           mergeSize: config.vision.mergeSize,
