@@ -12,6 +12,7 @@ import { SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
 import {
   baseMixture,
   charactersByCell,
+  skilledMixture,
   writeDrill,
   writeReading,
   writeReflecting,
@@ -38,6 +39,8 @@ export interface ExamplesOptions {
   documents: number;
   /** Steps at the beginning in which pictures are only transcribed. */
   readingSteps: number;
+  /** Steps after them in which able solvers write. */
+  skillSteps: number;
 }
 
 /** Asks for nothing but the numbers; only pretraining uses it. */
@@ -85,7 +88,7 @@ export function startExamples(options: ExamplesOptions): Examples & { stop(): Pr
 }
 
 function createExamples(options: ExamplesOptions): Examples {
-  const { folder, seed, pool, pictures, documents, readingSteps } = options;
+  const { folder, seed, pool, pictures, documents, readingSteps, skillSteps } = options;
   const tokenizer = loadTokenizer(folder);
   const processor = loadImageProcessor(folder);
   const prompt = {
@@ -108,7 +111,9 @@ function createExamples(options: ExamplesOptions): Examples {
       ...readOnly.map((item) => ({ item, readOnly: true })),
     ]);
 
-  const prepare = async (index: number, transcribeOnly: boolean): Promise<Example> => {
+  const seen = async (index: number, phase: Phase): Promise<Example> => {
+    const transcribeOnly = phase === "reading";
+    const mixture = phase === "habits" ? baseMixture : skilledMixture;
     const entry = items[index % items.length];
     const { scene, problem } = entry.item;
     entry.png ??= renderPng(entry.item);
@@ -118,8 +123,8 @@ function createExamples(options: ExamplesOptions): Examples {
     const style = entry.readOnly && drawn !== "transcribe" ? "read" : drawn;
     const svg = style === "transcribe" ? drawItem(entry.item) : "";
     const write = {
-      direct: () => writeSingle(scene, baseMixture, stream),
-      reflect: () => writeReflecting(scene, baseMixture, stream),
+      direct: () => writeSingle(scene, mixture, stream),
+      reflect: () => writeReflecting(scene, mixture, stream),
       read: () => writeReading(scene),
       transcribe: () => writeTranscription(svg),
     }[style];
@@ -145,15 +150,33 @@ function createExamples(options: ExamplesOptions): Examples {
     };
   };
 
-  const drill = (index: number): Example => {
-    const stream = random.fork(`drill/${index}`);
-    // One problem a document: a longer one would widen every row's attention.
-    const write = (): string => writeDrill([stream.pick(items).item.scene]);
-    const ids = encodePrompt(tokenizer, [{ role: "system", content: DRILL_PROMPT }], [], prompt);
+  /** Without a picture: every other one is a problem told in words, the others are bare arithmetic. */
+  const told = (index: number, phase: Phase): Example => {
+    const stream = random.fork(`told/${index}`);
+    const mixture = phase === "habits" ? baseMixture : skilledMixture;
+    const { scene, problem } = stream.pick(solved);
+    const style = index % 2 === 0 ? "direct" : "reflect";
+    const asArithmetic = index % 4 < 2;
+    const write = {
+      direct: () => writeSingle(scene, mixture, stream),
+      reflect: () => writeReflecting(scene, mixture, stream),
+    }[style];
+    const ids = encodePrompt(
+      tokenizer,
+      asArithmetic
+        ? [{ role: "system", content: DRILL_PROMPT }]
+        : [
+            { role: "system", content: SYSTEM_PROMPTS[style] },
+            { role: "user", content: `${writeReading(scene)} ${problem.question}` },
+          ],
+      [],
+      prompt,
+    );
     return {
       prompt: { ids, grids: [] },
-      documents: Array.from({ length: documents }, () => [
-        ...tokenizer.encode(write()),
+      documents: Array.from({ length: phase === "reading" ? 1 : documents }, () => [
+        // One problem a document: a longer one would widen every row's attention.
+        ...tokenizer.encode(asArithmetic ? writeDrill([stream.pick(solved).scene]) : write()),
         tokenizer.endId,
       ]),
       patches: new Float32Array(0),
@@ -163,20 +186,22 @@ function createExamples(options: ExamplesOptions): Examples {
 
   return {
     batch: async (step) => {
-      const transcribeOnly = step < readingSteps;
+      const phase: Phase =
+        step < readingSteps ? "reading" : step < readingSteps + skillSteps ? "skills" : "habits";
+      // Transcriptions are short: there is room for twice as many.
       const first = pictures * (step + Math.min(step, readingSteps));
-      const seen = await Promise.all(
-        Array.from({ length: transcribeOnly ? 2 * pictures : pictures }, (_unused, i) =>
-          prepare(first + i, transcribeOnly),
-        ),
-      );
-      if (transcribeOnly) return seen;
-      const drills = Math.floor(pictures / 2);
-      const spoken = Array.from({ length: drills }, (_unused, i) => drill(step * drills + i));
-      return [...seen, ...spoken];
+      const here = phase === "reading" ? 2 * pictures : pictures;
+      const tellings = Math.floor(pictures / 2);
+      return Promise.all([
+        ...Array.from({ length: here }, (_unused, i) => seen(first + i, phase)),
+        ...Array.from({ length: tellings }, (_unused, i) => told(step * tellings + i, phase)),
+      ]);
     },
   };
 }
+
+/** What is learned in a step. */
+type Phase = "reading" | "skills" | "habits";
 
 /** What the image tokens of a transcription are to say, in the order in which they stand in the prompt. */
 function cellTargets(

@@ -1,14 +1,19 @@
 /**
- * Pretrains the embedded base policy from scratch, once, for everybody.
+ * Pretrains the embedded base policy, once, for everybody.
  *
- *   node dist/datasets/base-policy/pretrain.js --steps 6000 --out runs/base
+ *   node dist/datasets/base-policy/pretrain.js --out runs/base
  *
- * Pictures of the visual-math families; all parameters are trained, the vision tower too. In the first `--reading` steps
- * every picture is transcribed, and every image token also names the character in its part of the picture: from solutions
- * alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000 pictures. Then come
- * solutions by the mixture of solvers in `visual-math/corpus`. Held-out families and levels appear as reading tasks
- * only, so that the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on
- * from its last one; the result is the folder `final`, in Hugging Face layout.
+ * Pictures of the visual-math families; all parameters are trained, the vision tower too. Three phases, because each skill
+ * was found to be learned slowly, or not at all, where the next one is asked for at once:
+ *  1. `--reading` steps: every picture is transcribed, and every image token also names the character in its part of the
+ *     picture. From solutions alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000
+ *     pictures.
+ *  2. `--skills` steps: solutions by able solvers (`skilledMixture`).
+ *  3. `--habits` steps: solutions by the solvers that the base is to resemble (`baseMixture`): it keeps the skills and
+ *     takes on the habits.
+ * Problems without pictures run beside all of them. Held-out families and levels appear as reading tasks only, so that
+ * the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on from
+ * its last one; the result is the folder `final`, in Hugging Face layout.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -34,16 +39,18 @@ import { startExamples, type Example } from "./pretrain-data";
 
 const { values: args } = parseArgs({
   options: {
-    steps: { type: "string", default: "6000" },
+    reading: { type: "string", default: "1500" },
+    skills: { type: "string", default: "3000" },
+    habits: { type: "string", default: "1000" },
+    from: { type: "string" },
     out: { type: "string", default: "runs/base" },
     pictures: { type: "string", default: "48" },
     documents: { type: "string", default: "2" },
-    pool: { type: "string", default: "60000" },
-    lr: { type: "string", default: "1e-3" },
+    pool: { type: "string", default: "30000" },
+    lr: { type: "string", default: "1.5e-3" },
     seed: { type: "string", default: "base-1" },
     save: { type: "string", default: "250" },
     log: { type: "string", default: "25" },
-    reading: { type: "string", default: "900" },
   },
 });
 
@@ -89,13 +96,10 @@ function architecture(tokenizer: Tokenizer): PolicyConfig {
 }
 
 async function main(): Promise<void> {
-  const [steps, pictures, documents, pool] = [
-    args.steps,
-    args.pictures,
-    args.documents,
-    args.pool,
-  ].map(Number);
-  const reading = Number(args.reading);
+  const [reading, skills, habits] = [args.reading, args.skills, args.habits].map(Number);
+  const [pictures, documents, pool] = [args.pictures, args.documents, args.pool].map(Number);
+  const steps = reading + skills + habits;
+  const peak = Number(args.lr);
   await ready();
   const tokenizer = loadTokenizer(TOKENIZER);
   const config = architecture(tokenizer);
@@ -110,14 +114,16 @@ async function main(): Promise<void> {
     pictures,
     documents,
     readingSteps: reading,
+    skillSteps: skills,
   });
 
-  // ---- policy and optimiser, fresh or from the last checkpoint
+  // ---- policy and optimiser: from the last checkpoint, from an earlier policy's weights, or fresh
   const last = lastCheckpoint(args.out);
+  const origin = last === undefined ? args.from : join(args.out, last);
   const policy: Policy =
-    last === undefined
+    origin === undefined
       ? { config, weights: initialWeights(config, random.fork("weights")) }
-      : loadPolicy(join(args.out, last));
+      : loadPolicy(origin);
   const names = policy.weights.names;
   const optimizer = createAdamW(policy.weights, names, { ...adamWDefaults, weightDecay: 0.01 });
   let start = 0;
@@ -159,11 +165,13 @@ async function main(): Promise<void> {
       const images = encodeImages(policy.weights, config.vision, pixels, grids);
       return tokenLogprobs(policy, batch, images, targets).mean().neg();
     });
-    const peak = Number(args.lr);
-    const learningRate =
-      step < reading
-        ? peak * Math.min(1, (step + 1) / 200)
-        : cosineSchedule(step - reading, { peak, warmup: 0, total: steps - reading, floor: 0.02 });
+    // Constant while skills are learned, then half a cosine down.
+    const learningRate = cosineSchedule(Math.max(0, step - reading - skills / 2), {
+      peak: peak * Math.min(1, (step + 1) / 200),
+      warmup: 0,
+      total: skills / 2 + habits,
+      floor: 0.02,
+    });
     const norm = optimizer.update(gradients, learningRate);
     tf.dispose([pixels, ...gradients]);
     windowLoss += loss;

@@ -40,6 +40,15 @@ export const baseMixture: Mixture = {
   reflection: { vacuous: 0.5, real: 0.35, harmful: 0.15 },
 };
 
+/** What the base learns from before it takes on habits: enough mistakes that a check has something to find. */
+export const skilledMixture: Mixture = {
+  solver: { hasty: 0.25, steady: 0.1, careful: 0.65 },
+  forgets: 0.75,
+  misreads: 0.04,
+  reflects: 0.6,
+  reflection: { vacuous: 0.15, real: 0.85, harmful: 0 },
+};
+
 /** A first solution: its reasoning and its answer. */
 interface Attempt {
   think: string;

@@ -5,9 +5,9 @@
  * `[N, D]`; only attention knows segments: prompts attend to themselves, completions to their group's prompt and to
  * themselves. A decoding step is a completion segment of one new token whose earlier keys and values come from a cache.
  */
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
+import type { Rank, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { rectangle, type GroupedBatch } from "./batch";
+import { recurringSize, rectangle, type GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
 import { attention, linear, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import { rotaryTables } from "./positions";
@@ -90,7 +90,7 @@ export function rotaryTensors(
  * Hidden states of all tokens of a grouped batch before the final norm.
  * @param images merged image tokens `[sum, D]` in the order of the batch's grids
  * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
- * @returns `[N, D]`, in the batch's order
+ * @returns `[N', D]`: the batch's N tokens in its order, then rows without meaning up to a size that comes again
  */
 export function decode(
   decoder: FusedDecoder,
@@ -102,13 +102,20 @@ export function decode(
   return tf.tidy(() => {
     const { P, G, promptLengths, completionLengths } = batch;
     const { kvHeads, headDim } = config;
-    const { cos, sin } = rotaryTensors(batch.positions, config);
+    const n = batch.rows.length;
+    const spare = recurringSize(n) - n;
+    const rows = new Int32Array(n + spare);
+    rows.set(batch.rows);
+    const positions = new Int32Array(3 * rows.length);
+    positions.set(batch.positions);
+    const { cos, sin } = rotaryTensors(positions, config);
     const prompt = segment(promptLengths);
     const completion = completionLengths.length === 0 ? undefined : segment(completionLengths);
     const masks = groupMasks(batch, prompt.T, completion?.T ?? 0);
-    const tokens = [prompt.n, ...(completion === undefined ? [] : [completion.n])];
+    const tokens = [prompt.n, completion?.n ?? 0, spare];
+    const unmixed = tf.zeros<Rank.R2>([spare, config.heads * headDim]);
 
-    let x = embed(decoder, images, batch.rows);
+    let x = embed(decoder, images, rows);
     decoder.layers.forEach((layer, i) => {
       x = decoderLayer(layer, config, x, cos, sin, (q, k, v) => {
         const [qs, ks, vs] = [q, k, v].map((t) => tf.split(t, tokens)) as Tensor3D[][];
@@ -120,7 +127,7 @@ export function decode(
           promptV: tf.keep(promptV.clone()) as Tensor4D,
         });
         const mixed = prompt.unpad(promptAttention(promptQ, promptK, promptV, masks.prompt));
-        if (completion === undefined) return mixed;
+        if (completion === undefined) return tf.concat([mixed, unmixed]);
         const { T, pad, unpad } = completion;
         const byGroup = (t: Tensor3D): Tensor =>
           pad(t).reshape([P, G, T, kvHeads, -1, headDim]).transpose([0, 3, 1, 4, 2, 5]);
@@ -129,6 +136,7 @@ export function decode(
         return tf.concat([
           mixed,
           unpad(groupAttention(byGroup(qs[1]), cache, own(ks[1]), own(vs[1]), masks.completion)),
+          unmixed,
         ]);
       });
     });
@@ -146,9 +154,13 @@ interface Segment {
 
 /** The surrounding tidy owns the index tensors. */
 function segment(lengths: readonly number[]): Segment {
-  const { longest, pad, unpad } = rectangle(lengths);
   const same = (t: Tensor): Tensor => t;
-  if (pad.length === unpad.length) {
+  const even = lengths.every((length) => length === lengths[0]);
+  const { longest, pad, unpad } = rectangle(
+    lengths,
+    even ? lengths[0] : recurringSize(Math.max(...lengths)),
+  );
+  if (even) {
     return { n: unpad.length, T: longest, pad: same, unpad: same } as Segment;
   }
   const [cells, tokens] = [tf.tensor1d(pad, "int32"), tf.tensor1d(unpad, "int32")];

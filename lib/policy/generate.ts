@@ -214,7 +214,7 @@ function step(
 
 function startState(G: number, prompt: LayerCache[], batch: GroupedBatch): DecodeState {
   const { P, promptLengths } = batch;
-  const Tp = Math.max(...promptLengths);
+  const Tp = prompt[0].promptK.shape[2];
   const rows = Array.from({ length: P * G }, (_unused, row) => row);
   const state: DecodeState = { rows, P, G, prompt, own: [] };
   if (promptLengths.some((length) => length !== Tp)) {

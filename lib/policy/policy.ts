@@ -1,7 +1,7 @@
 /** A policy: its architecture, its parameters, and the steps that every caller shares. */
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { predictionIndices, type GroupedBatch } from "./batch";
+import { predictionIndices, recurringSize, type GroupedBatch } from "./batch";
 import type { PolicyConfig } from "./config";
 import { decode, fuseDecoder, logits } from "./decoder";
 import type { Weights } from "./weights";
@@ -37,8 +37,14 @@ export function tokenLogprobs(
   return tf.tidy(() => {
     const decoder = fuseDecoder(weights, config.decoder);
     const hidden = decode(decoder, config.decoder, batch, images);
-    const states = hidden.gather(tf.tensor1d(source, "int32")) as Tensor2D;
-    return chosenLogprobs(logits(decoder, config.decoder, states), target);
+    const n = source.length;
+    const [from, to] = [source, target].map((ids) => {
+      const out = new Int32Array(recurringSize(n));
+      out.set(ids);
+      return out;
+    });
+    const states = hidden.gather(tf.tensor1d(from, "int32")) as Tensor2D;
+    return chosenLogprobs(logits(decoder, config.decoder, states), to).slice([0], [n]);
   });
 }
 
