@@ -5,8 +5,8 @@
  *
  * Pictures of the visual-math families; all parameters are trained, the vision tower too. Three phases, because each skill
  * was found to be learned slowly, or not at all, where the next one is asked for at once:
- *  1. `--reading` steps: every picture is transcribed, and every image token also names the character in its part of the
- *     picture. From solutions alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000
+ *  1. `--reading` steps: every picture is transcribed, and every image token also names the characters in its part of
+ *     the picture. From solutions alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000
  *     pictures.
  *  2. `--skills` steps: solutions by able solvers (`skilledMixture`).
  *  3. `--habits` steps: solutions by the solvers that the base is to resemble (`baseMixture`): it keeps the skills and
@@ -215,9 +215,11 @@ function withCells(
   let start = 0;
   for (const { prompt, cells } of examples) {
     const first = prompt.ids.indexOf(config.imageTokenId);
-    cells.forEach((token, i) => {
-      sources.push(start + first + i);
-      targets.push(token);
+    cells.forEach((tokens, i) => {
+      for (const token of tokens) {
+        sources.push(start + first + i);
+        targets.push(token);
+      }
     });
     start += prompt.ids.length;
   }
