@@ -20,7 +20,13 @@ import { completionLogprobs } from "../policy/policy";
 import type { PromptStyle } from "../reflection/prompts";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import type { Problem } from "../types";
-import { adamWDefaults, cosineSchedule, createAdamW, lossAndGradients } from "./optimizer";
+import {
+  adamWDefaults,
+  addGradients,
+  cosineSchedule,
+  createAdamW,
+  lossAndGradients,
+} from "./optimizer";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
@@ -136,7 +142,8 @@ export async function trainSft(options: SftOptions): Promise<void> {
       for (const { lossSum } of batches) {
         const piece = lossAndGradients(bundle.weights, names, () => lossSum().div(tokens));
         loss += piece.loss;
-        gradients = gradients === undefined ? piece.gradients : addUp(gradients, piece.gradients);
+        gradients =
+          gradients === undefined ? piece.gradients : addGradients(gradients, piece.gradients);
       }
       const learningRate = cosineSchedule(step, {
         peak: config.learningRate,
@@ -177,11 +184,4 @@ export async function trainSft(options: SftOptions): Promise<void> {
   } finally {
     optimizer.dispose();
   }
-}
-
-/** Sums two lists of gradients and disposes of the addends. */
-function addUp<T extends ReturnType<typeof lossAndGradients>["gradients"]>(a: T, b: T): T {
-  const sum = a.map((gradient, i) => tf.add(gradient, b[i])) as T;
-  tf.dispose([...a, ...b]);
-  return sum;
 }
