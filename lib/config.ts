@@ -62,6 +62,7 @@ const small: Spec = {
     warmup: 0.1,
     weightDecay: 0.01,
     maxGradNorm: 1,
+    stopGradNorm: 1000,
     evalShare: 0.05,
     evalEvery: 10,
     saveEvery: 20,
@@ -77,6 +78,7 @@ const small: Spec = {
     warmupSteps: 4,
     weightDecay: 0,
     maxGradNorm: 1,
+    stopGradNorm: 1000,
     clipLow: 0.2,
     clipHigh: 0.2,
     beta: 0,
@@ -164,7 +166,7 @@ function checkKey(where: string, key: string, known: readonly string[]): void {
 /** Settings that measure; all others count something. */
 const MEASURES = new Set([
   ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
-  ...["evalShare", "clipLow", "clipHigh", "beta", "stdFloor"],
+  ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "beta", "stdFloor"],
 ]);
 /** Counts that may be 0: `every 0 steps` is never. */
 const MAY_BE_ZERO = new Set([

@@ -53,7 +53,10 @@ export { createRuleTeacher, type Teacher } from "./reflection/teacher";
 export { toSharegpt, toPlainCot } from "./reflection/records";
 export { buildMessages, type PromptStyle } from "./reflection/prompts";
 export { groupAdvantages, clippedLoss } from "./train/losses";
-export { trainGrpo, type GrpoConfig, type Rollout } from "./train/grpo";
+export { trainGrpo, type GrpoConfig } from "./train/grpo";
+export type { CustomReward, RewardSample } from "./train/custom-reward";
+export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
+export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
 

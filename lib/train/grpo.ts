@@ -17,30 +17,30 @@ import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
 import { createRandom } from "../engine/random";
-import { groupBatch, predictionIndices } from "../policy/batch";
+import { groupBatch, predictionIndices, type GroupedBatch } from "../policy/batch";
 import type { PolicyBundle } from "../policy/bundle";
 import { loadPolicy } from "../policy/checkpoint";
 import { imageTensor } from "../policy/generate";
 import { completionLogprobs, type Policy } from "../policy/policy";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
-import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
-import { parseResponse } from "../reflection/template";
 import type { RolloutEngine } from "../rollout/engine";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import { createLocalEngine } from "../rollout/local";
-import type { Completion, Problem } from "../types";
+import type { Problem } from "../types";
+import { checkCustomRewards, RewardFailure, type CustomReward } from "./custom-reward";
+import { stopForReward, stopForUpdate } from "./failure";
+import { healthNotes, type HealthNote } from "./health";
 import {
-  average,
   clippedLoss,
-  deviation,
   groupAdvantages,
   ratioStatistics,
   sequenceMeanWeights,
-  type RatioStatistics,
   type TokenTerms,
 } from "./losses";
+import { rolloutMetrics, samplingMetrics, updateMetrics, type UpdateStatistics } from "./metrics";
 import { adamWDefaults, createAdamW, lossAndGradients } from "./optimizer";
+import { rolloutRows, scoreCompletions, type Rollout, type ScoredRollout } from "./rollouts";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
@@ -59,6 +59,8 @@ export interface GrpoConfig {
   warmupSteps: number;
   weightDecay: number;
   maxGradNorm: number;
+  /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
+  stopGradNorm: number;
   clipLow: number;
   clipHigh: number;
   /** Weight of the KL term; 0 needs no reference model. */
@@ -78,32 +80,36 @@ export interface GrpoOptions {
   /** How the policy is asked: `reflect` for SRPO, `direct` for plain GRPO. */
   style: PromptStyle;
   reward: RewardConfig;
+  /** Weight of what `reward` pays; 0 only measures it and leaves the pay to `rewards`. 1 by default. */
+  rewardWeight?: number;
+  /** Rewards of the user's own, added to it. */
+  rewards?: readonly CustomReward[];
   config: GrpoConfig;
   seed: number;
   run: Run;
   /** What samples; the policy itself in this process by default. It must follow the policy's updates. */
   engine?: RolloutEngine;
   prompts?: PromptCache;
-  onStep?: (step: number, metrics: Record<string, number>, rollouts: Rollout[]) => void;
+  onStep?: (
+    step: number,
+    metrics: Record<string, number>,
+    rollouts: Rollout[],
+    notes: readonly HealthNote[],
+  ) => void;
   signal?: AbortSignal;
-}
-
-/** One completion with everything that became of it. */
-export interface Rollout {
-  problem: Problem;
-  completion: Completion;
-  reward: RewardBreakdown;
-  /** Tokens of the reflection, 0 without one. */
-  reflectionTokens: number;
-  advantage: number;
 }
 
 /**
  * Trains, logging and saving into `run`.
- * @throws Interrupted when the signal fires: a checkpoint is written first, and the same call goes on from it
+ * @throws Interrupted when the signal fires: a checkpoint of the last whole step is written first, and the same call goes on
+ * from it
+ * @throws LabError when a reward of the user's own fails, or a loss or gradient is no number or explodes; what broke is
+ * written into the run's `failures/`, and what was saved before stays
  */
 export async function trainGrpo(options: GrpoOptions): Promise<void> {
   const { bundle, problems, style, reward, config, seed, run, onStep, signal } = options;
+  const { rewardWeight = 1, rewards = [] } = options;
+  const { countTokens, decode } = bundle.tokenizer;
   const prompts = options.prompts ?? createPromptCache(bundle);
   const engine = options.engine ?? createLocalEngine(bundle, { prompts });
   if (problems.length < config.prompts) {
@@ -113,6 +119,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       try: "a larger rl set or a smaller grpo.prompts",
     });
   }
+  checkCustomRewards(rewards);
 
   // ---- set-up: the optimiser, the last checkpoint if there is one, the reference if it is needed
   const random = createRandom(`grpo/${seed}`);
@@ -121,11 +128,16 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     ...adamWDefaults,
     weightDecay: config.weightDecay,
     maxGradNorm: config.maxGradNorm,
+    stopGradNorm: config.stopGradNorm,
   });
   const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
+  const save = (step: number): void =>
+    run.checkpoint(step, (folder) => saveTraining(bundle, optimizer, folder));
 
   try {
     let step = 0;
+    const history = run.history();
+    let tokensSeen = history.at(-1)?.num_tokens ?? 0;
     if (run.lastCheckpoint !== undefined) {
       restoreTraining(bundle, optimizer, run.lastCheckpoint);
       step = run.resumedAt;
@@ -135,35 +147,46 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     for (; step < config.steps; step++) {
       const clock = Date.now();
 
-      // 1. rollouts
+      // 1. rollouts, and what they earn; the weights are still those of the last whole step
+      const done = step + 1;
       const chosen = problemsOfStep(problems, config.prompts, step, (epoch) =>
         random.fork(`epoch/${epoch}`),
       );
-      const completions = await engine.rollout(chosen, {
-        style,
-        group: config.group,
-        maxNewTokens: config.maxNewTokens,
-        temperature: config.temperature,
-        seed: `${seed}/${step}`,
-        batch: config.prompts,
-      });
-      const rolloutSeconds = (Date.now() - clock) / 1000;
+      let scored: ScoredRollout[][];
+      let rolloutSeconds: number;
+      try {
+        const completions = await engine.rollout(chosen, {
+          style,
+          group: config.group,
+          maxNewTokens: config.maxNewTokens,
+          temperature: config.temperature,
+          seed: `${seed}/${step}`,
+          batch: config.prompts,
+          signal,
+        });
+        rolloutSeconds = (Date.now() - clock) / 1000;
+        const scoring = { reward, rewardWeight, rewards, countTokens };
+        scored = await scoreCompletions(chosen, completions, scoring, { step: done, signal });
+      } catch (error) {
+        const stopped = signal?.aborted === true;
+        if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
+        if (stopped) throw interrupted(`GRPO at step ${step} of ${config.steps}`);
+        throw error instanceof RewardFailure ? stopForReward(run, done, error) : error;
+      }
 
-      // 2. rewards, and advantages within each group (eq 3)
-      const groups: Rollout[][] = chosen.map((problem, p) => {
-        const scored = completions[p].map((completion) =>
-          judge(problem, completion, reward, bundle.tokenizer.countTokens),
-        );
+      // 2. advantages within each group (eq 3)
+      const groups: Rollout[][] = scored.map((group) => {
         const advantages = groupAdvantages(
-          scored.map((rollout) => rollout.reward.total),
+          group.map(({ total }) => total),
           { stdFloor: config.stdFloor },
         );
-        return scored.map((rollout, g) => ({ ...rollout, advantage: advantages[g] }));
+        return group.map((rollout, g) => ({ ...rollout, advantage: advantages[g] }));
       });
 
       // 3. the update (eq 2)
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
-      const statistics: (RatioStatistics & { loss: number; gradNorm: number })[] = [];
+      const statistics: UpdateStatistics[] = [];
+      const current: Float32Array[] = [];
       for (const part of chunk(groups, Math.ceil(groups.length / config.miniBatches))) {
         const { batch, images, terms } = await prepareUpdate(
           part,
@@ -178,38 +201,47 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
           logprobs = current.dataSync<"float32">().slice();
           return clippedLoss(current, terms, config);
         });
-        const gradNorm = optimizer.update(gradients, learningRate);
-        tf.dispose(gradients);
-        images?.dispose();
+        let gradNorm: number;
+        try {
+          gradNorm = optimizer.update(gradients, learningRate, loss);
+        } catch (error) {
+          const rows = rolloutRows(done, part.flat(), Array.from(logprobs), decode);
+          throw stopForUpdate(run, done, rows, error as Error);
+        } finally {
+          tf.dispose(gradients);
+          images?.dispose();
+        }
+        current.push(logprobs);
+        tokensSeen += tokensIn(batch);
         statistics.push({ ...ratioStatistics(logprobs, terms, config), loss, gradNorm });
       }
 
       // 4. what happened
-      const done = step + 1;
       const rollouts = groups.flat();
       const metrics = {
         ...rolloutMetrics(groups),
-        loss: average(statistics.map((s) => s.loss)),
-        grad_norm: average(statistics.map((s) => s.gradNorm)),
+        ...updateMetrics(statistics, { withReference: reference !== undefined }),
+        ...samplingMetrics(rollouts, current[0]),
         learning_rate: learningRate,
-        "clip_ratio/low_mean": average(statistics.map((s) => s.clipLow)),
-        "clip_ratio/high_mean": average(statistics.map((s) => s.clipHigh)),
-        "clip_ratio/region_mean": average(statistics.map((s) => s.clipLow + s.clipHigh)),
-        ...(reference === undefined ? {} : { kl: average(statistics.map((s) => s.kl)) }),
-        approx_kl: average(statistics.map((s) => s.approxKl)),
-        // Before the first update of a step the policy is the one that sampled: what is left is arithmetic.
-        "sampling/sampling_logp_difference/max": statistics[0].maxShift,
+        epoch: done / Math.floor(problems.length / config.prompts),
+        num_tokens: tokensSeen,
         rollout_time: rolloutSeconds,
         step_time: (Date.now() - clock) / 1000,
       };
+      history.push(metrics);
+      const notes = healthNotes(history, config);
       run.metrics({ step: done, ...metrics });
-      if (step % config.logRolloutsEvery === 0) logRollouts(run, done, groups[0]);
-      onStep?.(done, metrics, rollouts);
+      for (const note of notes) run.note({ step: done, ...note });
+      if (step % config.logRolloutsEvery === 0) {
+        const flat = current.flatMap((logprobs) => Array.from(logprobs));
+        rolloutRows(done, rollouts, flat, decode).forEach(run.rollout);
+      }
+      onStep?.(done, metrics, rollouts, notes);
 
       await yieldToEvents();
       const stopping = signal?.aborted === true && done < config.steps;
       if (stopping || done % config.saveEvery === 0 || done === config.steps) {
-        run.checkpoint(done, (folder) => saveTraining(bundle, optimizer, folder));
+        save(done);
       }
       if (stopping) throw interrupted(`GRPO at step ${done} of ${config.steps}`);
     }
@@ -218,33 +250,6 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     reference?.weights.dispose();
     if (options.engine === undefined) await engine.close();
   }
-}
-
-/** A rollout as `rollouts.jsonl` holds it. */
-export interface RolloutRow {
-  step: number;
-  /** Its problem's id. */
-  problem: string;
-  text: string;
-  truncated: boolean;
-  advantage: number;
-  reward: RewardBreakdown;
-}
-
-/** A completion taken apart and scored; its advantage needs the whole group. */
-function judge(
-  problem: Problem,
-  completion: Completion,
-  config: RewardConfig,
-  tokenCount: (text: string) => number,
-): Omit<Rollout, "advantage"> {
-  const response = parseResponse(completion.text, { truncated: completion.truncated });
-  return {
-    problem,
-    completion,
-    reward: scoreResponse({ response, problem, config, tokenCount }),
-    reflectionTokens: response.reflection === null ? 0 : tokenCount(response.reflection),
-  };
 }
 
 /** The problems of a step: epochs over all of them, each in an order of its own. */
@@ -259,6 +264,12 @@ function problemsOfStep(
   return order.slice((step % perEpoch) * count).slice(0, count);
 }
 
+/** Tokens of a batch as TRL counts them: every completion with its prompt. */
+function tokensIn({ G, promptLengths, completionLengths }: GroupedBatch): number {
+  const sum = (lengths: readonly number[]): number => lengths.reduce((a, b) => a + b, 0);
+  return G * sum(promptLengths) + sum(completionLengths);
+}
+
 /** Tokens, picture features and per-token terms of one minibatch of groups. The caller disposes of `images`. */
 async function prepareUpdate(
   groups: readonly Rollout[][],
@@ -267,7 +278,7 @@ async function prepareUpdate(
   bundle: PolicyBundle,
   reference: Policy | undefined,
 ): Promise<{
-  batch: ReturnType<typeof groupBatch>;
+  batch: GroupedBatch;
   images: ReturnType<typeof imageTensor>;
   terms: TokenTerms;
 }> {
@@ -291,46 +302,4 @@ async function prepareUpdate(
     );
   }
   return { batch, images, terms };
-}
-
-/** Metrics of a step's rollouts under TRL's names, and the method's own under `reflection/`. */
-export function rolloutMetrics(groups: readonly Rollout[][]): Record<string, number> {
-  const rollouts = groups.flat();
-  const mean = (value: (rollout: Rollout) => number): number => average(rollouts.map(value));
-  const share = (test: (rollout: Rollout) => boolean): number => mean((r) => (test(r) ? 1 : 0));
-  const rewards = rollouts.map(({ reward }) => reward.total);
-  const lengths = rollouts.map(({ completion }) => completion.ids.length);
-  const metrics: Record<string, number> = {
-    reward: average(rewards),
-    reward_std: average(groups.map((group) => deviation(group.map(({ reward }) => reward.total)))),
-    frac_reward_zero_std:
-      groups.filter((group) => deviation(group.map(({ reward }) => reward.total)) === 0).length /
-      groups.length,
-    "completions/mean_length": average(lengths),
-    "completions/min_length": Math.min(...lengths),
-    "completions/max_length": Math.max(...lengths),
-    "completions/clipped_ratio": share(({ completion }) => completion.truncated),
-    num_tokens: lengths.reduce((a, b) => a + b, 0),
-    // Of the tokens that were sampled, so an estimate of the entropy in nats.
-    entropy: -average(rollouts.flatMap(({ completion }) => completion.logprobs)),
-    "reflection/acc_first": share(({ reward }) => reward.first.correct),
-    "reflection/acc_final": share(({ reward }) => (reward.second ?? reward.first).correct),
-    "reflection/present": share(({ reward }) => reward.transition !== null),
-    "reflection/length": mean(({ reflectionTokens }) => reflectionTokens),
-  };
-  for (const transition of ["RR", "RW", "WR", "WW"] as const) {
-    metrics[`reflection/${transition}`] = share(({ reward }) => reward.transition === transition);
-  }
-  for (const part of ["format", "accuracy", "efficacy", "reflection_format", "length"] as const) {
-    metrics[`rewards/${part}/mean`] = mean(({ reward }) => reward[part]);
-  }
-  return metrics;
-}
-
-function logRollouts(run: Run, step: number, group: readonly Rollout[]): void {
-  for (const { problem, completion, reward, advantage } of group) {
-    const { text, truncated } = completion;
-    const row: RolloutRow = { step, problem: problem.id, text, truncated, advantage, reward };
-    run.rollout({ ...row });
-  }
 }
