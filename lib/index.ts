@@ -52,8 +52,15 @@ export { transitionOf, summarizeTransitions } from "./reflection/transitions";
 export { createRuleTeacher, type Teacher } from "./reflection/teacher";
 export { toSharegpt, toPlainCot } from "./reflection/records";
 export { buildMessages, type PromptStyle } from "./reflection/prompts";
-export { groupAdvantages, clippedLoss } from "./train/losses";
-export { trainGrpo, type GrpoConfig, type Rollout } from "./train/grpo";
+export { batchAdvantages, groupAdvantages, overlongReward } from "./train/advantages";
+export { policyLoss, type TokenTerms } from "./train/losses";
+export { lossWeights, batchSize } from "./train/weights";
+export { importanceRatios } from "./train/importance";
+export { lossRecipe, type LossName, type ObjectiveConfig } from "./train/objective";
+export { trainGrpo, type GrpoConfig } from "./train/grpo";
+export type { CustomReward, RewardSample } from "./train/custom-reward";
+export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
+export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { readJsonl } from "../engine/files";
 import { parseResponse } from "../reflection/template";
-import type { RolloutRow } from "../train/grpo";
+import type { RolloutRow } from "../train/rollouts";
 import type { Problem } from "../types";
 import type { Sample } from "./viewer";
 
@@ -17,11 +17,10 @@ export function lastRollouts(folder: string, problems: readonly Problem[]): Samp
   const byId = new Map(problems.map((problem) => [problem.id, problem]));
   return rows
     .filter(({ step }) => step === last)
-    .sort((a, b) => b.reward.total - a.reward.total)
-    .flatMap(({ step, problem: id, text, truncated, reward, advantage }): Sample[] => {
+    .sort((a, b) => b.total - a.total)
+    .flatMap(({ step, problem: id, text, truncated, reward, paid, total, advantage }): Sample[] => {
       const problem = byId.get(id);
       if (problem === undefined) return [];
-      const { format, accuracy, efficacy, reflection_format, length } = reward;
       return [
         {
           problem,
@@ -29,8 +28,8 @@ export function lastRollouts(folder: string, problems: readonly Problem[]): Samp
           firstCorrect: reward.first.correct,
           secondCorrect: reward.second?.correct ?? null,
           transition: reward.transition,
-          rewards: { format, accuracy, efficacy, reflection_format, length },
-          total: reward.total,
+          rewards: paid,
+          total,
           label: `step ${step}, advantage ${advantage.toFixed(2)}`,
         },
       ];

@@ -113,6 +113,15 @@ export interface RewardParts {
   length: number;
 }
 
+/** Their names, in the order in which they are added up. */
+export const REWARD_PARTS = Object.keys({
+  format: true,
+  accuracy: true,
+  efficacy: true,
+  reflection_format: true,
+  length: true,
+} satisfies Record<keyof RewardParts, true>) as readonly (keyof RewardParts)[];
+
 /** A reward with everything that led to it. */
 export interface RewardBreakdown extends RewardParts {
   /** The sum of the five parts. */

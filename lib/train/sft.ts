@@ -20,6 +20,7 @@ import { completionLogprobs } from "../policy/policy";
 import type { PromptStyle } from "../reflection/prompts";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import type { Problem } from "../types";
+import { stopForUpdate } from "./failure";
 import {
   adamWDefaults,
   addGradients,
@@ -41,6 +42,8 @@ export interface SftConfig {
   warmup: number;
   weightDecay: number;
   maxGradNorm: number;
+  /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
+  stopGradNorm: number;
   /** Share of the examples that is held out; its loss is `eval_loss`. */
   evalShare: number;
   /** Steps between two evaluations. */
@@ -102,6 +105,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
     ...adamWDefaults,
     weightDecay: config.weightDecay,
     maxGradNorm: config.maxGradNorm,
+    stopGradNorm: config.stopGradNorm,
   });
 
   /** Sum of the examples' token losses, differentiable. */
@@ -114,7 +118,9 @@ export async function trainSft(options: SftOptions): Promise<void> {
     ]);
     const batch = groupBatch(prepared, completions, bundle.config);
     return {
-      tokens: batch.completionLengths.reduce((a, b) => a + b, 0),
+      tokens: total(batch.completionLengths),
+      /** With the prompts, as TRL counts. */
+      seen: total(batch.completionLengths) + total(batch.promptLengths),
       lossSum: () =>
         completionLogprobs(bundle, batch, imageTensor(prepared, bundle.config)).sum().neg(),
     };
@@ -126,6 +132,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
       restoreTraining(bundle, optimizer, run.lastCheckpoint);
       step = run.resumedAt;
     }
+    let tokensSeen = run.history().at(-1)?.num_tokens ?? 0;
 
     // ---- the loop: one optimiser step an iteration
     for (; step < steps; step++) {
@@ -150,16 +157,28 @@ export async function trainSft(options: SftOptions): Promise<void> {
         warmup: Math.ceil(config.warmup * steps),
         total: steps,
       });
-      const gradNorm = optimizer.update(gradients ?? [], learningRate);
-      tf.dispose(gradients ?? []);
-
       const done = step + 1;
+      let gradNorm: number;
+      try {
+        gradNorm = optimizer.update(gradients ?? [], learningRate, loss);
+      } catch (error) {
+        const rows = chosen.map(({ problem, style, text }) => ({
+          problem: problem.id,
+          style,
+          text,
+        }));
+        throw stopForUpdate(run, done, rows, error as Error);
+      } finally {
+        tf.dispose(gradients ?? []);
+      }
+      tokensSeen += batches.reduce((sum, batch) => sum + batch.seen, 0);
+
       const metrics: Record<string, number> = {
         loss,
         learning_rate: learningRate,
         grad_norm: gradNorm,
         epoch: done / perEpoch,
-        num_tokens: tokens,
+        num_tokens: tokensSeen,
         step_time: (Date.now() - clock) / 1000,
       };
       if (held.length > 0 && (done % config.evalEvery === 0 || done === steps)) {
@@ -184,4 +203,8 @@ export async function trainSft(options: SftOptions): Promise<void> {
   } finally {
     optimizer.dispose();
   }
+}
+
+function total(lengths: readonly number[]): number {
+  return lengths.reduce((a, b) => a + b, 0);
 }

@@ -22,6 +22,19 @@ const cases = golden.losses.map((example) => {
   };
 });
 
+/** Ways to cut the four completions into micro-batches. */
+const CUTS: [number, number][][] = [
+  [
+    [0, 2],
+    [2, 4],
+  ],
+  [
+    [0, 1],
+    [1, 2],
+    [2, 4],
+  ],
+];
+
 /** Value and gradient in the log-probabilities. */
 function differentiate(
   logprobs: Float32Array,
@@ -36,7 +49,9 @@ function differentiate(
   });
 }
 
-describe("policyLoss", () => {
+describe("policyLoss", function () {
+  // Under load a first step of the engine takes seconds.
+  this.timeout(20_000);
   before(() => ready());
 
   for (const { title, config, masks, gradient, padded } of cases) {
@@ -49,37 +64,21 @@ describe("policyLoss", () => {
     });
   }
 
-  it("is the same however a batch is cut into micro-batches", () => {
-    const cuts: [number, number][][] = [
-      [
-        [0, 2],
-        [2, 4],
-      ],
-      [
-        [0, 1],
-        [1, 4],
-      ],
-      [
-        [0, 1],
-        [1, 2],
-        [2, 3],
-        [3, 4],
-      ],
-    ];
-    for (const { title, config, masks, padded, gradient, accumulated } of cases) {
-      if (accumulated !== undefined) assert.ok(Math.abs(accumulated - padded[0]) < 1e-12, title);
-      for (const cut of cuts) {
+  for (const { title, config, masks, padded, gradient, accumulated } of cases) {
+    it(`is the same however a batch is cut into micro-batches: ${title}`, () => {
+      if (accumulated !== undefined) assert.ok(Math.abs(accumulated - padded[0]) < 1e-12);
+      for (const cut of CUTS) {
         const pieces = cut.map((range) => {
           const { logprobs, terms } = termsOf(config, masksOf(masks), range);
           return differentiate(logprobs, terms, configOf(config));
         });
         const sum = pieces.reduce((all, { value }) => all + value, 0);
-        assert.ok(Math.abs(sum - padded[0]) < CLOSE, title);
+        assert.ok(Math.abs(sum - padded[0]) < CLOSE);
         const joined = pieces.flatMap((piece) => [...piece.gradient]);
-        assert.ok(maxAbsDifference(joined, gradient) < CLOSE, title);
+        assert.ok(maxAbsDifference(joined, gradient) < CLOSE);
       }
-    }
-  });
+    });
+  }
 
   for (const loss of LOSSES) {
     for (const kl of ["k1", "k2", "k3"] as const) {
@@ -94,7 +93,7 @@ describe("policyLoss", () => {
         const held = loss === "cispo" ? now : undefined;
         now.forEach((value, i) => {
           const [above, below] = [1e-5, -1e-5].map((step) => {
-            const moved = now.with(i, value + step);
+            const moved = changed(now, i, value + step);
             return held === undefined ? at(moved) : plainLoss(moved, terms, config, held);
           });
           assert.ok(Math.abs((above - below) / 2e-5 - gradient[i]) < 1e-5, `token ${i}`);
@@ -119,7 +118,7 @@ describe("policyLoss", () => {
       const { logprobs, terms } = termsOf({ loss }, masks);
       const { gradient } = differentiate(logprobs, terms, configOf({ loss, beta: 0.3 }));
       const counts = masks.flatMap((mask) => [...mask]);
-      gradient.forEach((slope, i) => counts[i] === 0 && assert.equal(slope, 0));
+      gradient.forEach((slope, i) => assert.ok(counts[i] !== 0 || slope === 0));
       assert.ok(counts.includes(0) && gradient.some((slope) => slope !== 0));
     }
   });
@@ -163,6 +162,11 @@ describe("policyLoss", () => {
     });
   }
 });
+
+/** The list with another value in one place. */
+function changed<T>(values: readonly T[], at: number, value: T): T[] {
+  return values.map((old, i) => (i === at ? value : old));
+}
 
 /** The losses in plain float64, once more from the papers, for differences too small for float32. */
 function plainLoss(
@@ -217,7 +221,7 @@ describe("rowEntropies", () => {
       scores.forEach((row, r) =>
         row.forEach((score, v) => {
           const [above, below] = [1e-5, -1e-5].map((step) =>
-            plain(scores.with(r, row.with(v, score + step))),
+            plain(changed(scores, r, changed(row, v, score + step))),
           );
           assert.ok(Math.abs((above - below) / 2e-5 - ours[r * 4 + v]) < 1e-5);
         }),
