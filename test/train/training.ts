@@ -1,7 +1,7 @@
 /**
  * One training in a process of its own, so that it can be killed, on one thread:
  *
- *   node training.js sft|grpo POLICY ROOT [stop STEP | die STEP | die-saving STEP]
+ *   node training.js sft|grpo|grpo-20 POLICY ROOT [stop STEP | die STEP | die-saving STEP]
  *
  * `stop` aborts after the step as Ctrl-C does (exit status 130), `die` ends the process there by SIGKILL, `die-saving` when
  * the step's checkpoint is written but not yet in its place.
@@ -38,7 +38,7 @@ async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<
         if (how === "die-saving" && step === Number(at)) die();
       }),
   };
-  // Six steps with checkpoints at 2, 4 and 6; an epoch ends at step 3 or 4.
+  // Six steps, or 20, with checkpoints at every second; an epoch ends at step 3 or 4.
   if (kind === "sft") {
     const config = {
       ...tinySft,
@@ -53,7 +53,8 @@ async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<
   } else {
     const reward = rewardConfig("task-only");
     // Slow enough to have something left to learn at the end.
-    const config = { ...tinyGrpo, learningRate: 3e-4, logRolloutsEvery: 1 };
+    const steps = kind === "grpo-20" ? 20 : 6;
+    const config = { ...tinyGrpo, steps, learningRate: 3e-4, logRolloutsEvery: 1 };
     const common = { bundle, config, seed: 1, run, onStep, signal, reward };
     await trainGrpo({ ...common, problems: allSevens(problems), style: "direct" });
   }
