@@ -5,6 +5,16 @@
 import { fault } from "./engine/errors";
 import type { RewardConfig } from "./reflection/reward-config";
 import type { GrpoConfig } from "./train/grpo";
+import {
+  AGGREGATIONS,
+  ANSWERS,
+  CORRECTIONS,
+  KL_ESTIMATES,
+  KL_PLACES,
+  LOSSES,
+  objectiveDefaults,
+  REWARD_SCALES,
+} from "./train/objective";
 import type { SftConfig } from "./train/sft";
 
 /** How many problems each set holds, and the seed they are drawn from. */
@@ -74,15 +84,13 @@ const small: Spec = {
     maxNewTokens: 112,
     temperature: 1,
     miniBatches: 2,
+    microBatch: 16,
     learningRate: 1e-4,
     warmupSteps: 4,
     weightDecay: 0,
     maxGradNorm: 1,
     stopGradNorm: 1000,
-    clipLow: 0.2,
-    clipHigh: 0.2,
-    beta: 0,
-    stdFloor: 0.1,
+    ...objectiveDefaults,
     saveEvery: 20,
     logRolloutsEvery: 10,
   },
@@ -163,26 +171,56 @@ function checkKey(where: string, key: string, known: readonly string[]): void {
   });
 }
 
-/** Settings that measure; all others count something. */
+/** Settings that measure; all other numbers count something. */
 const MEASURES = new Set([
   ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
-  ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "beta", "stdFloor"],
+  ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "cispoMax", "beta", "entropyCoef"],
+  ...["stdFloor", "stdEpsilon", "overlongPenalty", "filterLow", "filterHigh"],
+  ...["importanceMin", "importanceMax"],
 ]);
 /** Counts that may be 0: `every 0 steps` is never. */
 const MAY_BE_ZERO = new Set([
   ...["seed", "ood", "warmupSteps", "evalEvery", "saveEvery", "logRolloutsEvery"],
+  ...["overlongBuffer"],
 ]);
+/** Settings that name something, with all that can be named. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  loss: LOSSES,
+  kl: KL_ESTIMATES,
+  klIn: KL_PLACES,
+  scaleRewards: REWARD_SCALES,
+  aggregation: AGGREGATIONS,
+  filterOn: ANSWERS,
+  importanceSampling: CORRECTIONS,
+};
 
-/** Every setting of a spec is a number. */
+/** A setting is a number, a yes or no, or one of some names; which, the preset's own value shows. */
 function checkValue(path: string, value: unknown, old: unknown): void {
-  const key = path.split(".").at(-1) as string;
-  const whole = !MEASURES.has(key);
-  const least = whole && !MAY_BE_ZERO.has(key) ? 1 : 0;
-  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
-  if (fits && (value as number) >= least) return;
+  const { fits, expected } = rangeOf(path.split(".").at(-1) as string, old);
+  if (fits(value)) return;
   throw fault("loadSpec", `${path} has a value that cannot be`, {
     // JSON has no NaN and no Infinity.
     got: typeof value !== "number" || Number.isFinite(value) ? value : String(value),
-    expected: `a ${whole ? "whole " : ""}number of ${least} or more, such as ${String(old)}`,
+    expected,
   });
+}
+
+function rangeOf(
+  key: string,
+  old: unknown,
+): { fits: (value: unknown) => boolean; expected: string } {
+  if (typeof old === "boolean") {
+    return { fits: (value) => typeof value === "boolean", expected: "true or false" };
+  }
+  if (typeof old === "string") {
+    const choices: readonly unknown[] = CHOICES[key];
+    return { fits: (value) => choices.includes(value), expected: `one of ${choices.join(", ")}` };
+  }
+  const whole = !MEASURES.has(key);
+  const least = whole && !MAY_BE_ZERO.has(key) ? 1 : 0;
+  return {
+    fits: (value) =>
+      (whole ? Number.isSafeInteger(value) : Number.isFinite(value)) && (value as number) >= least,
+    expected: `a ${whole ? "whole " : ""}number of ${least} or more, such as ${String(old)}`,
+  };
 }

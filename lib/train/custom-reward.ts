@@ -58,7 +58,7 @@ export class RewardFailure extends LabError {
 
 /** @throws LabError for a name that is no name, is taken or comes twice, or a weight or timeout that cannot be */
 export function checkCustomRewards(rewards: readonly CustomReward[]): void {
-  const seen = new Set<string>(REWARD_PARTS);
+  const seen = new Set<string>([...REWARD_PARTS, "overlong", "kl"]);
   for (const { name, weight = 1, timeout = TIMEOUT, reward } of rewards) {
     const must = (ok: boolean, what: string, got: unknown, expected: string): void => {
       if (!ok) throw fault("trainGrpo", `reward "${name}" ${what}`, { got, expected });

@@ -2,49 +2,61 @@
  * GRPO with reflection rewards: Stage II of SRPO (arXiv 2506.01713, section 3.2, eqs 2-8); with another reward, plain GRPO.
  *
  * A step: take P problems, sample G completions of each, score them, turn the scores of a group into advantages, and
- * update the policy on all of them in `miniBatches` optimiser steps of the clipped loss.
+ * update the policy on all of them in `miniBatches` optimiser steps of the clipped loss. Other losses of the family, other
+ * advantages, a filter of groups and corrections are settings (`objective.ts`); unless they are set, this is GRPO.
  *
- * Where this departs from the paper:
+ * Where the defaults depart from the paper:
  *  1. No reference model unless `beta` > 0. The paper writes a KL term; its published run sets the coefficient to 0.
  *  2. The divisor of the advantages has a floor (`stdFloor`): the bare deviation makes a group that differs by its
  *     length term alone count as much as one that differs in being right.
  *  3. Two optimiser steps a batch, so that the ratio is not 1 by construction and the clip has something to do.
- *  4. Learning rate and lengths are those of a policy of 1.5 million parameters.
- *  5. The vision tower is frozen, as in the published scripts, and its features are computed once a picture.
+ *  4. No group is filtered. The published run keeps groups whose mean accuracy is in [0.1, 0.9], and measures that by the
+ *     shaped reward; `filterLow` and `filterHigh` do it by right and wrong.
+ *  5. Learning rate and lengths are those of a policy of 1.5 million parameters.
+ *  6. The vision tower is frozen, as in the published scripts, and its features are computed once a picture.
  */
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
-import { createRandom } from "../engine/random";
-import { groupBatch, predictionIndices, type GroupedBatch } from "../policy/batch";
+import { createRandom, type Random } from "../engine/random";
 import type { PolicyBundle } from "../policy/bundle";
 import { loadPolicy } from "../policy/checkpoint";
-import { imageTensor } from "../policy/generate";
-import { completionLogprobs, type Policy } from "../policy/policy";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
 import type { RolloutEngine } from "../rollout/engine";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import { createLocalEngine } from "../rollout/local";
 import type { Problem } from "../types";
+import { batchAdvantages, overlongReward } from "./advantages";
 import { checkCustomRewards, RewardFailure, type CustomReward } from "./custom-reward";
 import { stopForReward, stopForUpdate } from "./failure";
+import { isFiltering, keepsGroup } from "./filter";
 import { healthNotes, type HealthNote } from "./health";
+import { sequenceKl } from "./kl";
 import {
-  clippedLoss,
-  groupAdvantages,
-  ratioStatistics,
-  sequenceMeanWeights,
-  type TokenTerms,
-} from "./losses";
-import { rolloutMetrics, samplingMetrics, updateMetrics, type UpdateStatistics } from "./metrics";
-import { adamWDefaults, createAdamW, lossAndGradients } from "./optimizer";
-import { rolloutRows, scoreCompletions, type Rollout, type ScoredRollout } from "./rollouts";
+  correctionMetrics,
+  rolloutMetrics,
+  samplingMetrics,
+  updateMetrics,
+  type UpdateStatistics,
+} from "./metrics";
+import { checkObjective, type ObjectiveConfig } from "./objective";
+import { adamWDefaults, createAdamW } from "./optimizer";
+import {
+  alsoPaid,
+  rolloutRows,
+  scoreCompletions,
+  type Rollout,
+  type ScoredRollout,
+} from "./rollouts";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
+import { ratioStatistics } from "./statistics";
+import { disagreement, lossMask, scoreTokens, stepGradients, tokenTerms } from "./update";
+import { batchSize } from "./weights";
 
-export interface GrpoConfig {
+export interface GrpoConfig extends ObjectiveConfig {
   steps: number;
   /** Problems a step (P). */
   prompts: number;
@@ -54,6 +66,8 @@ export interface GrpoConfig {
   temperature: number;
   /** Optimiser steps a batch of rollouts. */
   miniBatches: number;
+  /** Problems, with all their completions, in memory at once; the gradients of an optimiser step's pieces are added up. */
+  microBatch: number;
   learningRate: number;
   /** Steps in which the learning rate rises from 0. */
   warmupSteps: number;
@@ -61,12 +75,6 @@ export interface GrpoConfig {
   maxGradNorm: number;
   /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
   stopGradNorm: number;
-  clipLow: number;
-  clipHigh: number;
-  /** Weight of the KL term; 0 needs no reference model. */
-  beta: number;
-  /** Least divisor of the advantages. */
-  stdFloor: number;
   /** Steps between two checkpoints. */
   saveEvery: number;
   /** Steps between two steps whose rollouts are written down. */
@@ -120,6 +128,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     });
   }
   checkCustomRewards(rewards);
+  checkObjective(config);
 
   // ---- set-up: the optimiser, the last checkpoint if there is one, the reference if it is needed
   const random = createRandom(`grpo/${seed}`);
@@ -131,6 +140,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     stopGradNorm: config.stopGradNorm,
   });
   const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
+  const context = { bundle, style, prompts, microBatch: config.microBatch };
   const save = (step: number): void =>
     run.checkpoint(step, (folder) => saveTraining(bundle, optimizer, folder));
 
@@ -147,59 +157,78 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     for (; step < config.steps; step++) {
       const clock = Date.now();
 
-      // 1. rollouts, and what they earn; the weights are still those of the last whole step
+      // 1. rollouts, and what they earn; drawn again where the filter leaves less than a batch (DAPO, section 3.2). The
+      // weights are still those of the last whole step
       const done = step + 1;
-      const chosen = problemsOfStep(problems, config.prompts, step, (epoch) =>
-        random.fork(`epoch/${epoch}`),
-      );
-      let scored: ScoredRollout[][];
-      let rolloutSeconds: number;
-      try {
-        const completions = await engine.rollout(chosen, {
-          style,
-          group: config.group,
-          maxNewTokens: config.maxNewTokens,
-          temperature: config.temperature,
-          seed: `${seed}/${step}`,
-          batch: config.prompts,
-          signal,
-        });
-        rolloutSeconds = (Date.now() - clock) / 1000;
-        const scoring = { reward, rewardWeight, rewards, countTokens };
-        scored = await scoreCompletions(chosen, completions, scoring, { step: done, signal });
-      } catch (error) {
-        const stopped = signal?.aborted === true;
-        if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
-        if (stopped) throw interrupted(`GRPO at step ${step} of ${config.steps}`);
-        throw error instanceof RewardFailure ? stopForReward(run, done, error) : error;
+      const sampled: ScoredRollout[][] = [];
+      let kept: ScoredRollout[][] = [];
+      let rolloutSeconds = 0;
+      for (let draw = 0; draw < config.maxDraws && kept.length < config.prompts; draw++) {
+        const chosen = problemsOfDraw(problems, config.prompts, { step, draw, random });
+        if (chosen.length === 0) break;
+        const began = Date.now();
+        try {
+          const completions = await engine.rollout(chosen, {
+            style,
+            group: config.group,
+            maxNewTokens: config.maxNewTokens,
+            temperature: config.temperature,
+            seed: `${seed}/${step}`,
+            batch: config.prompts,
+            signal,
+          });
+          rolloutSeconds += (Date.now() - began) / 1000;
+          const scoring = { reward, rewardWeight, rewards, countTokens };
+          const scored = await scoreCompletions(chosen, completions, scoring, {
+            step: done,
+            signal,
+          });
+          sampled.push(...scored.map((group) => group.map((row) => withoutOverlong(row, config))));
+        } catch (error) {
+          const stopped = signal?.aborted === true;
+          if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
+          if (stopped) throw interrupted(`GRPO at step ${step} of ${config.steps}`);
+          throw error instanceof RewardFailure ? stopForReward(run, done, error) : error;
+        }
+        kept = sampled.filter((group) => keepsGroup(rightAnswers(group, config), config));
+      }
+      const passed = kept.length;
+      kept = kept.slice(0, config.prompts);
+
+      // 2. what others make of the same tokens: the reference, and the trainer where it may disagree with the sampler
+      if (reference !== undefined) {
+        const scores = await scoreTokens(reference, kept, context);
+        kept = eachRollout(kept, (row, i) => withoutKl({ ...row, refLogprobs: scores[i] }, config));
+      }
+      if (config.importanceSampling !== "none") {
+        const scores = await scoreTokens(bundle, kept, context);
+        kept = eachRollout(kept, (row, i) => ({ ...row, trainerLogprobs: scores[i] }));
       }
 
-      // 2. advantages within each group (eq 3)
-      const groups: Rollout[][] = scored.map((group) => {
-        const advantages = groupAdvantages(
-          group.map(({ total }) => total),
-          { stdFloor: config.stdFloor },
-        );
-        return group.map((rollout, g) => ({ ...rollout, advantage: advantages[g] }));
-      });
+      // 3. advantages within each group (eq 3)
+      const advantages = batchAdvantages(
+        kept.map((group) => group.map(({ paid }) => Object.values(paid))),
+        config,
+      );
+      const groups = kept.map((group, p) =>
+        group.map((rollout, g): Rollout => ({ ...rollout, advantage: advantages[p][g] })),
+      );
 
-      // 3. the update (eq 2)
+      // 4. the update (eq 2)
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
       const statistics: UpdateStatistics[] = [];
       const current: Float32Array[] = [];
+      const masksOf = (part: Rollout[][]) => part.flat().map((row) => lossMask(row, config));
+      const rolloutMasks = masksOf(groups);
       for (const part of chunk(groups, Math.ceil(groups.length / config.miniBatches))) {
-        const { batch, images, terms } = await prepareUpdate(
-          part,
-          style,
-          prompts,
-          bundle,
-          reference,
-        );
-        let logprobs = new Float32Array(0);
-        const { loss, gradients } = lossAndGradients(bundle.weights, names, () => {
-          const current = completionLogprobs(bundle, batch, images);
-          logprobs = current.dataSync<"float32">().slice();
-          return clippedLoss(current, terms, config);
+        const size = batchSize(masksOf(part), {
+          rollouts: rolloutMasks,
+          steps: config.miniBatches,
+          maxNewTokens: config.maxNewTokens,
+        });
+        const { loss, gradients, logprobs, tokens } = await stepGradients(part, size, config, {
+          ...context,
+          names,
         });
         let gradNorm: number;
         try {
@@ -209,19 +238,26 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
           throw stopForUpdate(run, done, rows, error as Error);
         } finally {
           tf.dispose(gradients);
-          images?.dispose();
         }
         current.push(logprobs);
-        tokensSeen += tokensIn(batch);
+        tokensSeen += tokens;
+        const terms = tokenTerms(part.flat(), size, config);
         statistics.push({ ...ratioStatistics(logprobs, terms, config), loss, gradNorm });
       }
 
-      // 4. what happened
+      // 5. what happened
       const rollouts = groups.flat();
       const metrics = {
-        ...rolloutMetrics(groups),
-        ...updateMetrics(statistics, { withReference: reference !== undefined }),
-        ...samplingMetrics(rollouts, current[0]),
+        ...rolloutMetrics(sampled),
+        ...updateMetrics(statistics, {
+          loss: config.loss,
+          withReference: reference !== undefined,
+        }),
+        ...samplingMetrics(rollouts, current[0] ?? new Float32Array()),
+        ...(config.importanceSampling === "none"
+          ? {}
+          : correctionMetrics(disagreement(rollouts, config), config)),
+        ...(isFiltering(config) ? { dynamic_filtering_pass_rate: passed / sampled.length } : {}),
         learning_rate: learningRate,
         epoch: done / Math.floor(problems.length / config.prompts),
         num_tokens: tokensSeen,
@@ -252,54 +288,49 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
   }
 }
 
-/** The problems of a step: epochs over all of them, each in an order of its own. */
-function problemsOfStep(
+/**
+ * The problems of a step: epochs over all of them, each in an order of its own. What a further draw takes follows from the
+ * step and the draw alone, and is none that the step has asked before; empty when there are no others.
+ */
+function problemsOfDraw(
   problems: readonly Problem[],
   count: number,
-  step: number,
-  orderOf: (epoch: number) => ReturnType<typeof createRandom>,
+  { step, draw, random }: { step: number; draw: number; random: Random },
 ): Problem[] {
   const perEpoch = Math.floor(problems.length / count);
-  const order = orderOf(Math.floor(step / perEpoch)).shuffle(problems);
-  return order.slice((step % perEpoch) * count).slice(0, count);
+  const order = random.fork(`epoch/${Math.floor(step / perEpoch)}`).shuffle(problems);
+  const first = order.slice((step % perEpoch) * count).slice(0, count);
+  if (draw === 0) return first;
+  const others = problems.filter((problem) => !first.includes(problem));
+  const again = random.fork(`step/${step}`).shuffle(others);
+  return again.slice((draw - 1) * count).slice(0, count);
 }
 
-/** Tokens of a batch as TRL counts them: every completion with its prompt. */
-function tokensIn({ G, promptLengths, completionLengths }: GroupedBatch): number {
-  const sum = (lengths: readonly number[]): number => lengths.reduce((a, b) => a + b, 0);
-  return G * sum(promptLengths) + sum(completionLengths);
-}
-
-/** Tokens, picture features and per-token terms of one minibatch of groups. The caller disposes of `images`. */
-async function prepareUpdate(
-  groups: readonly Rollout[][],
-  style: PromptStyle,
-  prompts: PromptCache,
-  bundle: PolicyBundle,
-  reference: Policy | undefined,
-): Promise<{
-  batch: GroupedBatch;
-  images: ReturnType<typeof imageTensor>;
-  terms: TokenTerms;
-}> {
-  const prepared = await prompts.prepare(
-    groups.map((group) => group[0].problem),
-    style,
+/** Which of a group's answers are right, for the filter. */
+function rightAnswers(group: readonly ScoredRollout[], { filterOn }: GrpoConfig): boolean[] {
+  return group.map(({ reward: { first, second } }) =>
+    filterOn === "first" || second === null ? first.correct : second.correct,
   );
-  const ids = groups.map((group) => group.map(({ completion }) => completion.ids));
-  const batch = groupBatch(prepared, ids, bundle.config);
-  const images = imageTensor(prepared, bundle.config);
-  const rows = groups.flat();
-  const { row } = predictionIndices(batch);
-  const terms: TokenTerms = {
-    oldLogprobs: Float32Array.from(rows.flatMap(({ completion }) => completion.logprobs)),
-    advantages: Float32Array.from(row, (r) => rows[r].advantage),
-    weights: sequenceMeanWeights(batch.completionLengths),
-  };
-  if (reference !== undefined) {
-    terms.refLogprobs = tf.tidy(() =>
-      completionLogprobs(reference, batch, images).dataSync<"float32">().slice(),
-    );
-  }
-  return { batch, images, terms };
+}
+
+/** The rollout less what its length costs. */
+function withoutOverlong(rollout: ScoredRollout, config: GrpoConfig): ScoredRollout {
+  if (config.overlongBuffer === 0) return rollout;
+  return alsoPaid(rollout, "overlong", overlongReward(rollout.completion.ids.length, config));
+}
+
+/** The rollout less what its distance from the reference costs, where that is taken off the reward. */
+function withoutKl(rollout: ScoredRollout, { beta, kl, klIn }: GrpoConfig): ScoredRollout {
+  const { completion, refLogprobs } = rollout;
+  if (klIn === "loss" || refLogprobs === undefined) return rollout;
+  return alsoPaid(rollout, "kl", -beta * sequenceKl(completion.logprobs, refLogprobs, kl));
+}
+
+/** The groups with each rollout changed; `i` counts through all of them. */
+function eachRollout(
+  groups: readonly ScoredRollout[][],
+  change: (rollout: ScoredRollout, i: number) => ScoredRollout,
+): ScoredRollout[][] {
+  let i = 0;
+  return groups.map((group) => group.map((rollout) => change(rollout, i++)));
 }

@@ -2,7 +2,7 @@
  * What is wrong with a training, in sentences: thresholds over the metrics of the steps so far. Pure: metrics in, notes
  * out. A note is a reason to look, not a verdict.
  */
-import { average } from "./losses";
+import { average } from "./advantages";
 import type { Metrics } from "./metrics";
 
 export type HealthKind =

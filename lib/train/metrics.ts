@@ -5,8 +5,11 @@
  */
 import { REWARD_PARTS } from "../reflection/rewards";
 import { countTransitions, TRANSITIONS } from "../reflection/transitions";
-import { average, deviation, type RatioStatistics } from "./losses";
+import { average, deviation } from "./advantages";
+import { importanceRatios, type Disagreement } from "./importance";
+import type { ImportanceConfig, LossName } from "./objective";
 import type { Rollout, ScoredRollout } from "./rollouts";
+import type { RatioStatistics } from "./statistics";
 
 export type Metrics = Record<string, number>;
 
@@ -34,6 +37,9 @@ export function rolloutMetrics(groups: readonly (readonly ScoredRollout[])[]): M
       ),
     );
   }
+  // What was taken off for length, where a setting does.
+  const overlong = rollouts.flatMap(({ paid }) => paid.overlong ?? []);
+  if (overlong.length > 0) Object.assign(metrics, spreadOf("overlong", overlong));
   for (const name of Object.keys(rollouts[0].custom)) {
     const values = rollouts.flatMap(({ custom }) => custom[name] ?? []);
     if (values.length > 0) Object.assign(metrics, spreadOf(name, values));
@@ -108,20 +114,30 @@ function share<T>(items: readonly T[], test: (item: T) => boolean): number {
 /** What one optimiser step saw. */
 export type UpdateStatistics = RatioStatistics & { loss: number; gradNorm: number };
 
-/** What the update was: means over its optimiser steps, and the extremes where TRL logs them. */
+/**
+ * What the update was: means over its optimiser steps, and the extremes where TRL logs them. Nothing where the filter left
+ * nothing to learn from.
+ */
 export function updateMetrics(
   statistics: readonly UpdateStatistics[],
-  { withReference }: { withReference: boolean },
+  { loss, withReference }: { loss: LossName; withReference: boolean },
 ): Metrics {
+  if (statistics.length === 0) return {};
   const mean = (value: (s: UpdateStatistics) => number): number => average(statistics.map(value));
+  const clipped: Metrics =
+    loss === "cispo"
+      ? { cispo_clip_ratio: mean(({ clipHigh }) => clipHigh) }
+      : {
+          "clip_ratio/low_mean": mean(({ clipLow }) => clipLow),
+          "clip_ratio/low_min": Math.min(...statistics.map(({ clipLowMin }) => clipLowMin)),
+          "clip_ratio/high_mean": mean(({ clipHigh }) => clipHigh),
+          "clip_ratio/high_max": Math.max(...statistics.map(({ clipHighMax }) => clipHighMax)),
+          "clip_ratio/region_mean": mean(({ clipLow, clipHigh }) => clipLow + clipHigh),
+        };
   return {
-    loss: mean(({ loss }) => loss),
+    loss: mean((s) => s.loss),
     grad_norm: mean(({ gradNorm }) => gradNorm),
-    "clip_ratio/low_mean": mean(({ clipLow }) => clipLow),
-    "clip_ratio/low_min": Math.min(...statistics.map(({ clipLow }) => clipLow)),
-    "clip_ratio/high_mean": mean(({ clipHigh }) => clipHigh),
-    "clip_ratio/high_max": Math.max(...statistics.map(({ clipHigh }) => clipHigh)),
-    "clip_ratio/region_mean": mean(({ clipLow, clipHigh }) => clipLow + clipHigh),
+    ...clipped,
     approx_kl: mean(({ approxKl }) => approxKl),
     ...(withReference ? { kl: mean(({ kl }) => kl) } : {}),
   };
@@ -138,6 +154,7 @@ export function samplingMetrics(
 ): Metrics {
   const old = rollouts.flatMap(({ completion }) => completion.logprobs);
   const n = current.length;
+  if (n === 0) return {};
   const totals = { difference: 0, largest: 0, least: Infinity, ratios: 0, most: 0 };
   current.forEach((logprob, i) => {
     const ratio = Math.exp(logprob - old[i]);
@@ -153,5 +170,28 @@ export function samplingMetrics(
     "sampling/importance_sampling_ratio/min": totals.least,
     "sampling/importance_sampling_ratio/mean": totals.ratios,
     "sampling/importance_sampling_ratio/max": totals.most,
+  };
+}
+
+/**
+ * The same over all tokens that count, where the disagreement is corrected: the ratios are those that were applied, one a
+ * completion in the `sequence_*` modes.
+ */
+export function correctionMetrics(said: Disagreement, config: ImportanceConfig): Metrics {
+  const { sampler, trainer, mask, lengths } = said;
+  const counted = [...mask.keys()].filter((i) => mask[i] !== 0);
+  const differences = counted.map((i) => Math.abs(trainer[i] - sampler[i]));
+  const applied = importanceRatios(said, config);
+  let at = 0;
+  const firsts = lengths.map((length) => (at += length) - length);
+  const places = config.importanceSampling.startsWith("sequence") ? firsts : counted;
+  const ratios = places.map((i) => applied[i]);
+  if (ratios.length === 0) return {};
+  return {
+    "sampling/sampling_logp_difference/mean": average(differences),
+    "sampling/sampling_logp_difference/max": Math.max(0, ...differences),
+    "sampling/importance_sampling_ratio/min": Math.min(...ratios),
+    "sampling/importance_sampling_ratio/mean": average(ratios),
+    "sampling/importance_sampling_ratio/max": Math.max(...ratios),
   };
 }

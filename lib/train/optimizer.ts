@@ -192,3 +192,10 @@ export function lossAndGradients(
     throw error;
   }
 }
+
+/** Sums the gradients of two pieces of a batch and disposes of the addends. */
+export function addGradients(a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
+  const sum = a.map((gradient, i) => tf.add(gradient, b[i]));
+  tf.dispose([...a, ...b]);
+  return sum;
+}

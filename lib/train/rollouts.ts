@@ -16,12 +16,21 @@ export interface Rollout {
   reward: RewardBreakdown;
   /** Values of the user's own rewards, before their weights; `null` where one does not apply. */
   custom: Record<string, number | null>;
-  /** What is paid for, by name: the configuration's parts and the user's own, weighted. */
+  /**
+   * What is paid for, by name: the configuration's parts and the user's own, weighted; `overlong` and `kl` are what is taken
+   * off for length and for distance from the reference, where a setting asks for it.
+   */
   paid: Record<string, number>;
   /** Their sum. */
   total: number;
   /** Tokens of the reflection, 0 without one. */
   reflectionTokens: number;
+  /** 1 for each token that is learned from, 0 for the others; all are by default. */
+  mask?: Float32Array;
+  /** Log-probabilities of the tokens under the reference, where there is one. */
+  refLogprobs?: Float32Array;
+  /** The same under the trainer before its update, where the importance correction needs them. */
+  trainerLogprobs?: Float32Array;
   advantage: number;
 }
 
@@ -80,6 +89,12 @@ export async function scoreCompletions(
     );
   }
   return groups;
+}
+
+/** The rollout with something more that it is paid, or that is taken off. */
+export function alsoPaid(rollout: ScoredRollout, name: string, value: number): ScoredRollout {
+  const paid = { ...rollout.paid, [name]: value };
+  return { ...rollout, paid, total: sum(paid) };
 }
 
 function sum(parts: Readonly<Record<string, number>>): number {

@@ -21,7 +21,13 @@ import type { PromptStyle } from "../reflection/prompts";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import type { Problem } from "../types";
 import { stopForUpdate } from "./failure";
-import { adamWDefaults, cosineSchedule, createAdamW, lossAndGradients } from "./optimizer";
+import {
+  adamWDefaults,
+  addGradients,
+  cosineSchedule,
+  createAdamW,
+  lossAndGradients,
+} from "./optimizer";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
@@ -143,7 +149,8 @@ export async function trainSft(options: SftOptions): Promise<void> {
       for (const { lossSum } of batches) {
         const piece = lossAndGradients(bundle.weights, names, () => lossSum().div(tokens));
         loss += piece.loss;
-        gradients = gradients === undefined ? piece.gradients : addUp(gradients, piece.gradients);
+        gradients =
+          gradients === undefined ? piece.gradients : addGradients(gradients, piece.gradients);
       }
       const learningRate = cosineSchedule(step, {
         peak: config.learningRate,
@@ -200,11 +207,4 @@ export async function trainSft(options: SftOptions): Promise<void> {
 
 function total(lengths: readonly number[]): number {
   return lengths.reduce((a, b) => a + b, 0);
-}
-
-/** Sums two lists of gradients and disposes of the addends. */
-function addUp<T extends ReturnType<typeof lossAndGradients>["gradients"]>(a: T, b: T): T {
-  const sum = a.map((gradient, i) => tf.add(gradient, b[i])) as T;
-  tf.dispose([...a, ...b]);
-  return sum;
 }

@@ -8,7 +8,7 @@ import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import { createPromptCache } from "../../lib/rollout/prepare";
 import { trainGrpo, type GrpoConfig } from "../../lib/train/grpo";
-import { average } from "../../lib/train/losses";
+import { average } from "../../lib/train/advantages";
 import type { Rollout, RolloutRow } from "../../lib/train/rollouts";
 import { openRun, type Run } from "../../lib/train/run";
 import { trainSft } from "../../lib/train/sft";
