@@ -72,6 +72,16 @@ describe("resuming", function () {
         await goesOn("stopped");
       });
 
+      if (kind === "grpo") {
+        it("goes on after it was stopped while it sampled, from the last whole step", async () => {
+          const { status, stderr, folder } = await train("sampling", "stop-sampling", "4");
+          assert.equal(status, 130, stderr);
+          assert.match(stderr, /Stopped GRPO at step 3 of 6/);
+          assert.deepEqual(checkpoint(folder), ["step-3"]);
+          await goesOn("sampling");
+        });
+      }
+
       it("goes on after it was killed between two checkpoints, twice", async () => {
         let killed = await train("killed", "die", "3");
         assert.equal(killed.signal, "SIGKILL", killed.stderr);
