@@ -64,7 +64,7 @@ export function watch(
       monitor = createMonitor({ title, total, charts, unit, surface });
       monitor.preload(earlier);
     },
-    step: (step, metrics) => monitor?.update(step, metrics),
+    step: (step, metrics, notes) => monitor?.update(step, metrics, notes),
     end: async (reason) => {
       const ending = monitor;
       monitor = undefined;

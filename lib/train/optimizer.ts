@@ -133,19 +133,19 @@ function checkUpdate({
 }: { loss: number; norm: number; step: number } & Pick<AdamWOptions, "stopGradNorm">): void {
   const hint = "a smaller learning rate, or the last checkpoint before this step";
   if (!Number.isFinite(loss)) {
-    throw fault("AdamW.update", `the loss of step ${step} is not finite`, {
+    throw fault("AdamW.update", `the loss of optimiser step ${step} is not finite`, {
       got: String(loss),
       try: hint,
     });
   }
   if (!Number.isFinite(norm)) {
-    throw fault("AdamW.update", `the gradient of step ${step} is not finite`, {
+    throw fault("AdamW.update", `the gradient of optimiser step ${step} is not finite`, {
       got: String(norm),
       try: hint,
     });
   }
   if (norm > stopGradNorm) {
-    throw fault("AdamW.update", `the gradient of step ${step} explodes`, {
+    throw fault("AdamW.update", `the gradient of optimiser step ${step} explodes`, {
       got: norm,
       expected: `a norm of at most stopGradNorm = ${stopGradNorm}`,
       try: `${hint}; a larger stopGradNorm where such norms are usual`,
