@@ -122,10 +122,15 @@ export interface TokenRow {
   ids: number[];
   /** Where each token ends in `text`, in characters; special tokens take no room. */
   ends: number[];
-  /** Log-probabilities under the policy that sampled, to six decimals. */
+  /**
+   * Log-probabilities under the policy that sampled, to six decimals; as the trainer has them where it corrects a sampler
+   * that disagrees.
+   */
   old: number[];
   /** The same as the loss saw them, so that the token's ratio is `exp(current − old)`. */
   current: number[];
+  /** 1 for each token that was learned from, 0 for the others; absent where all were. */
+  mask?: number[];
 }
 
 /**
@@ -147,13 +152,15 @@ export function rolloutRows(
     return text;
   };
   let at = 0;
-  return rollouts.map(({ problem, completion, reward, custom, paid, total, advantage }) => {
+  return rollouts.map((rollout) => {
+    const { problem, completion, reward, custom, paid, total, advantage, mask } = rollout;
     const { ids, text, truncated, logprobs } = completion;
     const tokens: TokenRow = {
       ids,
       ends: tokenEnds(ids, text, textOf),
-      old: logprobs.map(sixDecimals),
+      old: Array.from(rollout.trainerLogprobs ?? logprobs, sixDecimals),
       current: current.slice(at, (at += ids.length)).map(sixDecimals),
+      ...(mask === undefined ? {} : { mask: Array.from(mask) }),
     };
     const row = { step, problem: problem.id, text, truncated, paid, total };
     return { ...row, advantage, reward, custom, tokens };
