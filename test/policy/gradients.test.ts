@@ -6,7 +6,12 @@ import { ready, tf } from "../../lib/engine/backend";
 import { createRandom, type Random } from "../../lib/engine/random";
 import { groupBatch } from "../../lib/policy/batch";
 import { rmsNorm, rotate, swiglu } from "../../lib/policy/layers";
-import { chosenLogprobs, completionLogprobs, type Policy } from "../../lib/policy/policy";
+import {
+  chosenLogprobs,
+  completionLogprobs,
+  rowEntropies,
+  type Policy,
+} from "../../lib/policy/policy";
 import { encodeImages, type Grid } from "../../lib/policy/vision";
 import { lossAndGradients } from "../../lib/train/optimizer";
 import { FIXTURES, fixtureCases, loadFixture } from "./fixture";
@@ -283,5 +288,27 @@ describe("gradients in closed form", () => {
     // −10 − log(1 + e⁻¹⁰)
     assert.ok(Math.abs(close + 10.0000454) < 1e-5);
     tf.dispose([scores, logprobs]);
+  });
+
+  it("rowEntropies", () => {
+    compare(
+      [[4, 7]],
+      (scores) => rowEntropies(scores as Tensor2D),
+      (scores) =>
+        rows(scores, 7).map((row) => {
+          const total = row.reduce((sum, v) => sum + Math.exp(v), 0);
+          return -row.reduce((sum, v) => sum + (Math.exp(v) / total) * (v - Math.log(total)), 0);
+        }),
+      (random) => 4 * random.normal(),
+    );
+  });
+
+  it("rowEntropies of a certain token and of an even choice", () => {
+    const scores = tf.tensor2d([500, 0, -1e4, 7, 7, 7], [2, 3]);
+    const entropies = rowEntropies(scores);
+    const [certain, even] = entropies.dataSync();
+    assert.equal(Math.abs(certain), 0);
+    assert.ok(Math.abs(even - Math.log(3)) < 1e-6);
+    tf.dispose([scores, entropies]);
   });
 });

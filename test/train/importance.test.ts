@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { importanceRatios } from "../../lib/train/importance";
+import { correctionMetrics } from "../../lib/train/metrics";
 import { maxAbsDifference } from "../policy/fixture";
 import { CLOSE, golden } from "./trl";
 
@@ -12,13 +13,18 @@ const disagreement = {
 };
 
 describe("importanceRatios", () => {
-  for (const { config, maskTruncated, mask, ratios } of golden.importance) {
+  for (const { config, maskTruncated, mask, ratios, metrics } of golden.importance) {
     const { importanceSampling, importanceMin, importanceMax } = config;
     const bounds = `${importanceMin} to ${importanceMax}`;
     const which = maskTruncated ? "all but a truncated completion" : "all completions";
     it(`are TRL's: ${importanceSampling} ${bounds}, ${which}`, () => {
       const counted = { ...disagreement, mask: Float32Array.from(mask) };
       assert.ok(maxAbsDifference(importanceRatios(counted, config), ratios) < CLOSE);
+      const ours = correctionMetrics(counted, config);
+      assert.deepEqual(Object.keys(ours).sort(), Object.keys(metrics).sort());
+      for (const [name, value] of Object.entries(ours)) {
+        assert.ok(Math.abs(value - metrics[name]) < CLOSE, `${name} ${value} ${metrics[name]}`);
+      }
     });
   }
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
-import { createRandom } from "../../lib/engine/random";
 import { chosenLogprobs, rowEntropies } from "../../lib/policy/policy";
 import { policyLoss, type TokenTerms } from "../../lib/train/losses";
 import { LOSSES, type LossConfig } from "../../lib/train/objective";
@@ -196,46 +195,6 @@ function plainLoss(
   }
   return total;
 }
-
-describe("rowEntropies", () => {
-  it("has the gradient of finite differences, and is 0 for a certain token", async () => {
-    await ready();
-    const random = createRandom("entropies");
-    const scores = Array.from({ length: 3 }, () =>
-      Array.from({ length: 4 }, () => random.normal()),
-    );
-    const weights = [0.5, -1, 2];
-    const plain = (rows: readonly (readonly number[])[]): number =>
-      rows.reduce((sum, row, r) => {
-        const total = row.reduce((all, score) => all + Math.exp(score), 0);
-        const p = row.map((score) => Math.exp(score) / total);
-        return sum - weights[r] * p.reduce((all, x) => all + x * Math.log(x), 0);
-      }, 0);
-    tf.tidy(() => {
-      const gradient = tf.grad((x) =>
-        rowEntropies(x as Tensor2D)
-          .mul(weights)
-          .sum(),
-      )(tf.tensor2d(scores));
-      const ours = gradient.dataSync();
-      scores.forEach((row, r) =>
-        row.forEach((score, v) => {
-          const [above, below] = [1e-5, -1e-5].map((step) =>
-            plain(changed(scores, r, changed(row, v, score + step))),
-          );
-          assert.ok(Math.abs((above - below) / 2e-5 - ours[r * 4 + v]) < 1e-5);
-        }),
-      );
-      const [sure, even] = rowEntropies(
-        tf.tensor2d([
-          [500, 0, 0],
-          [7, 7, 7],
-        ]),
-      ).dataSync();
-      assert.ok(sure === 0 && Math.abs(even - Math.log(3)) < 1e-6);
-    });
-  });
-});
 
 describe("ratioStatistics", () => {
   for (const { title, config, masks, metrics } of cases) {
