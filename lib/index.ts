@@ -41,7 +41,8 @@ export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./
 export type * from "./types";
 export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./reflection/template";
 export { judge } from "./reflection/equality";
-export { scoreResponse, lengthReward, effectivenessReward } from "./reflection/rewards";
+export { scoreResponse, type RewardBreakdown } from "./reflection/rewards";
+export { lengthReward, effectivenessReward, type RewardParts } from "./reflection/reward-parts";
 export {
   rewardConfig,
   rewardPresets,

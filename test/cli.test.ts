@@ -116,6 +116,7 @@ describe("srpo", function () {
       ],
       ["no input", ["reward"], /required option '--in <file>'/],
       ["an unknown preset", ["reward", "--in", "-", "--preset", "x"], /paper, official-code/],
+      ["an unknown guard", ["reward", "--in", "-", "--guard", "x"], /no such guard.*copying/],
       ["unknown rules", ["equal", "--in", "-", "--rules", "x"], /Allowed choices are lab/],
       ["a word too many", ["runs", "all"], /too many arguments/],
       ["half a setting", ["data", "--set", "sft.batch"], /key=value/],
@@ -190,6 +191,27 @@ describe("srpo", function () {
         published.map(({ accuracy, efficacy }) => accuracy + efficacy),
         [0.75, 1, 0.25, 0],
       );
+    });
+
+    it("switches guards on and says what they took, and why parts are 0", async () => {
+      const input = jsonl([
+        { response: response("7", "7").replace("<think>x<", "<think>abcdefg<"), gold: "7" },
+        { response: response("6", "7"), gold: "7", first_accuracy: 0.1 },
+        { response: "<think>x</think><answer>7</answer>", gold: "7", first_accuracy: "low" },
+      ]);
+      const { rows, status } = await srpo(
+        ["reward", "--in", "-", "--explain", "--guard", "copying,length-gate", "sandbagging=0.4"],
+        { input },
+      );
+      assert.equal(status, 1);
+      assert.deepEqual(
+        rows.map(({ guards }) => guards),
+        [["copying"], ["sandbagging"], undefined],
+      );
+      assert.deepEqual([rows[0].efficacy, rows[1].efficacy], [0, 0.125]);
+      assert.match((rows[0].reasons as Record<string, string>).efficacy, /guard copying/);
+      assert.match(String(rows[2].error), /first_accuracy is no number/);
+      assert.equal(rows[2].line, 3);
     });
 
     it("counts a row's length in the tokens of the row's tokenizer", async () => {
