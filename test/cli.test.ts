@@ -143,12 +143,12 @@ describe("srpo", function () {
 
   it("explains every command with an example", async () => {
     const { out } = await srpo(["--help"]);
-    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[options\])? {2,}\S/gm)].map(
+    const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])? {2,}\S/gm)].map(
       ([, name]) => name,
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "equal", "parity", "generate", "runs"],
+      ...["reward", "reward-bench", "equal", "parity", "generate", "runs"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);
@@ -301,6 +301,50 @@ describe("srpo", function () {
         const { status, out, err } = await srpo(["reward", "--in", path]);
         assert.deepEqual({ status, out }, { status: 1, out: "" });
         assert.ok(err.includes(path) && !err.includes("    at "), err);
+      }
+    });
+  });
+
+  describe("reward-bench", () => {
+    it("tries a preset, one JSON line a result, and says what it found", async () => {
+      const args = ["reward-bench", "--preset", "paper", "--section", "attacks", "findings"];
+      const { status, rows, err } = await srpo(args);
+      assert.equal(status, 0);
+      assert.ok(rows.filter(({ section }) => section === "attacks").length >= 25);
+      assert.match(err, /a vacuous reflection wins once a ≥ r/);
+    });
+
+    it("tries a reward of the user's own, of either kind of module", async () => {
+      for (const [file, text] of [
+        [
+          "own.cjs",
+          "exports.reward = async ({ second }, { answer }) => +(second.answer === answer);",
+        ],
+        [
+          "own.mjs",
+          "export const reward = ({ first }, { answer }) => ({ first: +(first.answer === answer) });",
+        ],
+      ]) {
+        const path = join(folder, file);
+        writeFileSync(path, text);
+        const args = ["reward-bench", "--reward", path, "--section", "truth-table"];
+        const { status, rows, err } = await srpo(args);
+        assert.equal(status, 0, err);
+        assert.equal(rows[0].transition, "RR");
+        assert.equal(rows[0].total, 1);
+      }
+    });
+
+    it("names a reward that is not there, and a module without one", async () => {
+      const empty = join(folder, "empty.cjs");
+      writeFileSync(empty, "exports.score = 1;");
+      for (const [path, message] of [
+        ["none.mjs", /no file at none\.mjs/],
+        [empty, /exports no reward.*score/],
+      ] as const) {
+        const { status, err } = await srpo(["reward-bench", "--reward", path]);
+        assert.equal(status, 1);
+        assert.match(err, message);
       }
     });
   });
