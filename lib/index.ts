@@ -37,19 +37,38 @@ export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
 export { reportTable, reportFigure, type Reports } from "./lab/report-view";
+export {
+  advantageRows,
+  attackRows,
+  bestPolicyRows,
+  boundaryFigure,
+  findingRows,
+  truthTableRows,
+} from "./lab/reward-bench-view";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 
 // ---- the method
 export type * from "./types";
 export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./reflection/template";
 export { judge } from "./reflection/equality";
-export { scoreResponse, lengthReward, effectivenessReward } from "./reflection/rewards";
+export { scoreResponse, type RewardBreakdown } from "./reflection/rewards";
+export { lengthReward, effectivenessReward, type RewardParts } from "./reflection/reward-parts";
 export {
   rewardConfig,
   rewardPresets,
   type RewardConfig,
   type RewardPreset,
 } from "./reflection/reward-config";
+export { guards, guardChanges, withGuards, type GuardName } from "./reflection/guards";
+export { defectRows, officialDefects } from "./reflection/official-defects";
+export {
+  trainedSpan,
+  trainedTokens,
+  type FirstSolutionMask,
+} from "./reflection/first-solution-mask";
+export { benchReward, type BenchReport } from "./reflection/reward-bench/bench";
+export { rewardFunction, type RewardFunction } from "./reflection/reward-bench/trial";
+export { advantagesAfter, advantagesWithout } from "./reflection/reward-bench/advantages";
 export { transitionOf, summarizeTransitions } from "./reflection/transitions";
 export { createRuleTeacher, type Teacher } from "./reflection/teacher";
 export { toSharegpt, toPlainCot } from "./reflection/records";

@@ -1,7 +1,8 @@
 /** The rollouts of a step: completions taken apart and scored, and the form in which a run writes them down. */
 import { chunk } from "../engine/lists";
 import type { RewardConfig } from "../reflection/reward-config";
-import { REWARD_PARTS, scoreResponse, type RewardBreakdown } from "../reflection/rewards";
+import { PART_NAMES } from "../reflection/reward-parts";
+import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
 import { parseResponse } from "../reflection/template";
 import type { Tokenizer } from "../policy/tokenizer";
 import type { Completion, Problem, Response } from "../types";
@@ -66,7 +67,7 @@ export async function scoreCompletions(
       const reward = scoreResponse({ response, problem, config, tokenCount: countTokens });
       const reflectionTokens = response.reflection === null ? 0 : countTokens(response.reflection);
       const paid = Object.fromEntries(
-        REWARD_PARTS.map((part) => [part, rewardWeight * reward[part]]),
+        PART_NAMES.map((part) => [part, rewardWeight * reward[part]]),
       );
       const total = sum(paid);
       return { problem, completion, response, reward, custom: {}, paid, total, reflectionTokens };
