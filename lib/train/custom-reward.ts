@@ -5,7 +5,8 @@
  * says that a reward does not apply to a sample, as `None` does in TRL: it pays 0 and stays out of the means.
  */
 import { fault, LabError } from "../engine/errors";
-import { REWARD_PARTS, type RewardBreakdown } from "../reflection/rewards";
+import { PART_NAMES } from "../reflection/reward-parts";
+import type { RewardBreakdown } from "../reflection/rewards";
 import type { Completion, Problem, Response } from "../types";
 
 /** What a reward function is given: one completion, taken apart, and what the reward configuration says of it. */
@@ -58,7 +59,7 @@ export class RewardFailure extends LabError {
 
 /** @throws LabError for a name that is no name, is taken or comes twice, or a weight or timeout that cannot be */
 export function checkCustomRewards(rewards: readonly CustomReward[]): void {
-  const seen = new Set<string>([...REWARD_PARTS, "overlong", "kl"]);
+  const seen = new Set<string>([...PART_NAMES, "overlong", "kl"]);
   for (const { name, weight = 1, timeout = TIMEOUT, reward } of rewards) {
     const must = (ok: boolean, what: string, got: unknown, expected: string): void => {
       if (!ok) throw fault("trainGrpo", `reward "${name}" ${what}`, { got, expected });

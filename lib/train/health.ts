@@ -7,6 +7,7 @@ import type { Metrics } from "./metrics";
 
 export type HealthKind =
   | "zero-spread"
+  | "filter"
   | "entropy-collapse"
   | "clip-ratio"
   | "truncation"
@@ -97,6 +98,14 @@ const CHECKS: Record<HealthKind, Check> = {
       );
     }
     return `all ${prompts} groups had zero spread: nothing was learned this step, because ${whyEqual(now)}.`;
+  },
+
+  filter: (history) => {
+    if (newest(history).dynamic_filtering_pass_rate !== 0) return undefined;
+    return (
+      `the filter kept no group: nothing was learned this step. Try wider bounds (filterLow, filterHigh), more draws, or ` +
+      `problems that the policy solves sometimes.`
+    );
   },
 
   "entropy-collapse": (history) => {

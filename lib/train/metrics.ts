@@ -3,7 +3,7 @@
  * method's own under `accuracy/` and `reflection/`. A metric that a step has nothing to measure by is left out: it is never
  * NaN, and 0 always means 0.
  */
-import { REWARD_PARTS } from "../reflection/rewards";
+import { PART_NAMES } from "../reflection/reward-parts";
 import { countTransitions, TRANSITIONS } from "../reflection/transitions";
 import { average, deviation } from "./advantages";
 import { importanceRatios, type Disagreement } from "./importance";
@@ -28,7 +28,7 @@ export function rolloutMetrics(groups: readonly (readonly ScoredRollout[])[]): M
     entropy: meanEntropy(rollouts),
     ...reflectionMetrics(rollouts),
   };
-  for (const part of REWARD_PARTS) {
+  for (const part of PART_NAMES) {
     Object.assign(
       metrics,
       spreadOf(

@@ -1,7 +1,8 @@
 /** The rollouts of a step: completions taken apart and scored, and the form in which a run writes them down. */
 import { chunk } from "../engine/lists";
 import type { RewardConfig } from "../reflection/reward-config";
-import { REWARD_PARTS, scoreResponse, type RewardBreakdown } from "../reflection/rewards";
+import { PART_NAMES } from "../reflection/reward-parts";
+import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
 import { parseResponse } from "../reflection/template";
 import type { Tokenizer } from "../policy/tokenizer";
 import type { Completion, Problem, Response } from "../types";
@@ -66,7 +67,7 @@ export async function scoreCompletions(
       const reward = scoreResponse({ response, problem, config, tokenCount: countTokens });
       const reflectionTokens = response.reflection === null ? 0 : countTokens(response.reflection);
       const paid = Object.fromEntries(
-        REWARD_PARTS.map((part) => [part, rewardWeight * reward[part]]),
+        PART_NAMES.map((part) => [part, rewardWeight * reward[part]]),
       );
       const total = sum(paid);
       return { problem, completion, response, reward, custom: {}, paid, total, reflectionTokens };
@@ -122,10 +123,15 @@ export interface TokenRow {
   ids: number[];
   /** Where each token ends in `text`, in characters; special tokens take no room. */
   ends: number[];
-  /** Log-probabilities under the policy that sampled, to six decimals. */
+  /**
+   * Log-probabilities under the policy that sampled, to six decimals; as the trainer has them where it corrects a sampler
+   * that disagrees.
+   */
   old: number[];
   /** The same as the loss saw them, so that the token's ratio is `exp(current − old)`. */
   current: number[];
+  /** 1 for each token that was learned from, 0 for the others; absent where all were. */
+  mask?: number[];
 }
 
 /**
@@ -147,13 +153,15 @@ export function rolloutRows(
     return text;
   };
   let at = 0;
-  return rollouts.map(({ problem, completion, reward, custom, paid, total, advantage }) => {
+  return rollouts.map((rollout) => {
+    const { problem, completion, reward, custom, paid, total, advantage, mask } = rollout;
     const { ids, text, truncated, logprobs } = completion;
     const tokens: TokenRow = {
       ids,
       ends: tokenEnds(ids, text, textOf),
-      old: logprobs.map(sixDecimals),
+      old: Array.from(rollout.trainerLogprobs ?? logprobs, sixDecimals),
       current: current.slice(at, (at += ids.length)).map(sixDecimals),
+      ...(mask === undefined ? {} : { mask: Array.from(mask) }),
     };
     const row = { step, problem: problem.id, text, truncated, paid, total };
     return { ...row, advantage, reward, custom, tokens };

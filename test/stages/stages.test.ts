@@ -5,7 +5,7 @@ import { tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { readJsonl } from "../../lib/engine/files";
 import { readMetrics, type MetricRow } from "../../lib/lab/runs";
-import { REWARD_PARTS } from "../../lib/reflection/rewards";
+import { PART_NAMES } from "../../lib/reflection/reward-parts";
 import { createRuleTeacher } from "../../lib/reflection/teacher";
 import { createTfjsEngine } from "../../lib/rollout/tfjs";
 import { constructData } from "../../lib/stages/construct";
@@ -27,7 +27,7 @@ function filesOf(folder: string): [string, number][] {
 
 /** What the reward configuration paid on average. */
 function paidBy(row: MetricRow): number {
-  return REWARD_PARTS.reduce((sum, part) => sum + row[`rewards/${part}/mean`], 0);
+  return PART_NAMES.reduce((sum, part) => sum + row[`rewards/${part}/mean`], 0);
 }
 
 describe("stages", function () {
