@@ -3,6 +3,7 @@
  * not a known key of the right type is refused with the keys that there are.
  */
 import { fault } from "./engine/errors";
+import { FIRST_SOLUTION_MASKS } from "./reflection/first-solution-mask";
 import type { RewardConfig } from "./reflection/reward-config";
 import type { GrpoConfig } from "./train/grpo";
 import {
@@ -92,6 +93,7 @@ const small: Spec = {
     maxGradNorm: 1,
     stopGradNorm: 1000,
     ...objectiveDefaults,
+    firstSolutionMask: "never",
     saveEvery: 20,
     logRolloutsEvery: 10,
   },
@@ -195,6 +197,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   aggregation: AGGREGATIONS,
   filterOn: ANSWERS,
   importanceSampling: CORRECTIONS,
+  firstSolutionMask: FIRST_SOLUTION_MASKS,
 };
 
 /** A setting is a number, a yes or no, or one of some names; which, the preset's own value shows. */

@@ -6,7 +6,8 @@
 import type { Response, Span, Transition } from "../types";
 
 /** `never`: SRPO. `always`: Octopus's stage 1. `changed`: its stage 2, on W→R and R→W only. */
-export type FirstSolutionMask = "never" | "always" | "changed";
+export const FIRST_SOLUTION_MASKS = ["never", "always", "changed"] as const;
+export type FirstSolutionMask = (typeof FIRST_SOLUTION_MASKS)[number];
 
 /**
  * The characters `[start, end)` of the response whose tokens are trained on: all of them, or those from the reflection on.

@@ -22,13 +22,14 @@ import { chunk } from "../engine/lists";
 import { createRandom, type Random } from "../engine/random";
 import type { PolicyBundle } from "../policy/bundle";
 import { loadPolicy } from "../policy/checkpoint";
+import type { FirstSolutionMask } from "../reflection/first-solution-mask";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
 import type { RolloutEngine } from "../rollout/engine";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import { createLocalEngine } from "../rollout/local";
 import type { Problem } from "../types";
-import { batchAdvantages, overlongReward } from "./advantages";
+import { average, batchAdvantages, overlongReward } from "./advantages";
 import { checkCustomRewards, RewardFailure, type CustomReward } from "./custom-reward";
 import { stopForReward, stopForUpdate } from "./failure";
 import { isFiltering, keepsGroup } from "./filter";
@@ -39,6 +40,7 @@ import {
   rolloutMetrics,
   samplingMetrics,
   updateMetrics,
+  type Metrics,
   type UpdateStatistics,
 } from "./metrics";
 import { checkObjective, type ObjectiveConfig } from "./objective";
@@ -75,6 +77,8 @@ export interface GrpoConfig extends ObjectiveConfig {
   maxGradNorm: number;
   /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
   stopGradNorm: number;
+  /** Guard against sandbagging: whose first solution is left out of the loss; see `first-solution-mask.ts`. */
+  firstSolutionMask: FirstSolutionMask;
   /** Steps between two checkpoints. */
   saveEvery: number;
   /** Steps between two steps whose rollouts are written down. */
@@ -117,7 +121,6 @@ export interface GrpoOptions {
 export async function trainGrpo(options: GrpoOptions): Promise<void> {
   const { bundle, problems, style, reward, config, seed, run, onStep, signal } = options;
   const { rewardWeight = 1, rewards = [] } = options;
-  const { countTokens, decode } = bundle.tokenizer;
   const prompts = options.prompts ?? createPromptCache(bundle);
   const engine = options.engine ?? createLocalEngine(bundle, { prompts });
   if (problems.length < config.prompts) {
@@ -141,6 +144,9 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
   });
   const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
   const context = { bundle, style, prompts, microBatch: config.microBatch };
+  const { tokenizer } = bundle;
+  const { firstSolutionMask } = config;
+  const scoring = { reward, rewardWeight, rewards, firstSolutionMask, tokenizer };
   const save = (step: number): void =>
     run.checkpoint(step, (folder) => saveTraining(bundle, optimizer, folder));
 
@@ -178,10 +184,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
             signal,
           });
           rolloutSeconds += (Date.now() - began) / 1000;
-          const scoring = { reward, rewardWeight, rewards, countTokens };
           const scored = await scoreCompletions(chosen, completions, scoring, {
-            step: done,
-            signal,
+            ...{ step: done, firstAccuracy: firstAccuracyLately(history), signal },
           });
           sampled.push(...scored.map((group) => group.map((row) => chargeLength(row, config))));
         } catch (error) {
@@ -232,7 +236,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
         try {
           gradNorm = optimizer.update(gradients, learningRate, loss);
         } catch (error) {
-          const rows = rolloutRows(done, part.flat(), Array.from(logprobs), decode);
+          const rows = rolloutRows(done, part.flat(), Array.from(logprobs), tokenizer.decode);
           throw stopForUpdate(run, done, rows, error as Error);
         } finally {
           tf.dispose(gradients);
@@ -268,7 +272,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       for (const note of notes) run.note({ step: done, ...note });
       if (step % config.logRolloutsEvery === 0) {
         const flat = current.flatMap((logprobs) => Array.from(logprobs));
-        rolloutRows(done, rollouts, flat, decode).forEach(run.rollout);
+        rolloutRows(done, rollouts, flat, tokenizer.decode).forEach(run.rollout);
       }
       onStep?.(done, metrics, rollouts, notes);
 
@@ -302,6 +306,12 @@ function problemsOfDraw(
   const others = problems.filter((problem) => !first.includes(problem));
   const again = random.fork(`step/${step}`).shuffle(others);
   return again.slice((draw - 1) * count).slice(0, count);
+}
+
+/** Accuracy of the first answers in the last five steps; the guard against sandbagging holds it to a baseline. */
+function firstAccuracyLately(history: readonly Metrics[]): number | undefined {
+  const lately = history.slice(-5).flatMap((metrics) => metrics["accuracy/first"] ?? []);
+  return lately.length === 0 ? undefined : average(lately);
 }
 
 /** Which of a group's answers are right, for the filter. */

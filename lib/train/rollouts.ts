@@ -1,6 +1,11 @@
 /** The rollouts of a step: completions taken apart and scored, and the form in which a run writes them down. */
 import { chunk } from "../engine/lists";
 import type { RewardConfig } from "../reflection/reward-config";
+import {
+  trainedSpan,
+  trainedTokens,
+  type FirstSolutionMask,
+} from "../reflection/first-solution-mask";
 import { PART_NAMES } from "../reflection/reward-parts";
 import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
 import { parseResponse } from "../reflection/template";
@@ -43,7 +48,9 @@ export interface Scoring {
   /** Weight of what the configuration pays; 0 leaves the pay to the user's own rewards. */
   rewardWeight: number;
   rewards: readonly CustomReward[];
-  countTokens: (text: string) => number;
+  /** Guard: whose first solution is left out of the loss. */
+  firstSolutionMask: FirstSolutionMask;
+  tokenizer: Pick<Tokenizer, "countTokens" | "decode">;
 }
 
 /** Samples whose rewards of the user's own are asked for at once; they may be calls to one server. */
@@ -52,25 +59,35 @@ const CALLS = 32;
 /**
  * Takes the completions apart and scores them.
  * @param completions one list a problem
+ * @param place.firstAccuracy accuracy of the first answers lately, for the guard against sandbagging
  * @returns one list a problem, in their order
  * @throws RewardFailure when a reward of the user's own fails; `AbortError` when `signal` fires meanwhile
  */
 export async function scoreCompletions(
   problems: readonly Problem[],
   completions: readonly (readonly Completion[])[],
-  { reward: config, rewardWeight, rewards, countTokens }: Scoring,
-  { step, signal }: { step: number; signal?: AbortSignal },
+  { reward: config, rewardWeight, rewards, firstSolutionMask, tokenizer }: Scoring,
+  { step, firstAccuracy, signal }: { step: number; firstAccuracy?: number; signal?: AbortSignal },
 ): Promise<ScoredRollout[][]> {
+  const { countTokens } = tokenizer;
+  const pieces = tokenText(tokenizer.decode);
   const groups = problems.map((problem, p) =>
     completions[p].map((completion): ScoredRollout => {
       const response = parseResponse(completion.text, { truncated: completion.truncated });
-      const reward = scoreResponse({ response, problem, config, tokenCount: countTokens });
+      const reward = scoreResponse({
+        ...{ response, problem, config, tokenCount: countTokens, firstAccuracy },
+      });
       const reflectionTokens = response.reflection === null ? 0 : countTokens(response.reflection);
       const paid = Object.fromEntries(
         PART_NAMES.map((part) => [part, rewardWeight * reward[part]]),
       );
       const total = sum(paid);
-      return { problem, completion, response, reward, custom: {}, paid, total, reflectionTokens };
+      const scored = { problem, completion, response, reward, custom: {}, paid, total };
+      if (firstSolutionMask === "never") return { ...scored, reflectionTokens };
+      const span = trainedSpan(response, firstSolutionMask, reward.transition);
+      const ends = tokenEnds(completion.ids, completion.text, pieces);
+      const mask = Float32Array.from(trainedTokens(ends, span), (learned) => (learned ? 1 : 0));
+      return { ...scored, reflectionTokens, mask };
     }),
   );
   if (rewards.length === 0) return groups;
@@ -145,13 +162,7 @@ export function rolloutRows(
   current: readonly number[],
   decode: Tokenizer["decode"],
 ): RolloutRow[] {
-  const known = new Map<number, string>();
-  const textOf = (ids: readonly number[]): string => {
-    if (ids.length > 1) return decode(ids, { skipSpecial: true });
-    const text = known.get(ids[0]) ?? decode(ids, { skipSpecial: true });
-    known.set(ids[0], text);
-    return text;
-  };
+  const textOf = tokenText(decode);
   let at = 0;
   return rollouts.map((rollout) => {
     const { problem, completion, reward, custom, paid, total, advantage, mask } = rollout;
@@ -166,6 +177,17 @@ export function rolloutRows(
     const row = { step, problem: problem.id, text, truncated, paid, total };
     return { ...row, advantage, reward, custom, tokens };
   });
+}
+
+/** Decodes tokens without special ones, and remembers what single ones are. */
+function tokenText(decode: Tokenizer["decode"]): (ids: readonly number[]) => string {
+  const known = new Map<number, string>();
+  return (ids) => {
+    if (ids.length > 1) return decode(ids, { skipSpecial: true });
+    const text = known.get(ids[0]) ?? decode(ids, { skipSpecial: true });
+    known.set(ids[0], text);
+    return text;
+  };
 }
 
 function sixDecimals(value: number): number {

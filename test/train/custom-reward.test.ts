@@ -33,7 +33,8 @@ function score(
   rewards: readonly CustomReward[],
   { rewardWeight = 1, signal }: { rewardWeight?: number; signal?: AbortSignal } = {},
 ) {
-  const scoring = { reward, rewardWeight, rewards, countTokens };
+  const tokenizer = { countTokens, decode: () => "" };
+  const scoring = { reward, rewardWeight, rewards, firstSolutionMask: "never" as const, tokenizer };
   return scoreCompletions(problems, completions, scoring, { step: 7, signal });
 }
 
