@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   grpo: () => import("./cli/grpo"),
   eval: () => import("./cli/eval"),
   reward: () => import("./cli/reward"),
+  "reward-bench": () => import("./cli/reward-bench"),
   equal: () => import("./cli/equal"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),

@@ -109,6 +109,8 @@ export interface Completion {
   ids: number[];
   /** Log-probability of each token in `ids` under the sampling distribution's temperature-1 policy. */
   logprobs: number[];
+  /** Entropy of that policy at each token, in nats, where the engine knows it. */
+  entropies?: number[];
   text: string;
   /** True when the token limit ended it, not the policy. */
   truncated: boolean;

@@ -139,3 +139,11 @@ export function optionalTexts(row: Row, key: string): string[] | undefined {
   }
   throw fault("row", `${key} is no list of texts`, { got: value });
 }
+
+/** A number, `undefined` where the field is absent or null. @throws LabError naming the field */
+export function optionalNumber(row: Row, key: string): number | undefined {
+  const value = row[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number") return value;
+  throw fault("row", `${key} is no number`, { got: value });
+}
