@@ -39,6 +39,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     for (const { command } of await Promise.all(called.map((key) => commands[key]()))) {
       program.addCommand(command.copyInheritedSettings(program));
+      for (const inner of command.commands) inner.copyInheritedSettings(program);
     }
     await program.parseAsync(words, { from: "user" });
     return 0;

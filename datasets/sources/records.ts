@@ -18,7 +18,7 @@ export const records: Source = {
     const reading = textOf(row, "caption");
     const solution = textOf(row, "solution");
     const steps = [textOf(row, "explanation"), textOf(row, "deduction")].flatMap((s) => s ?? []);
-    if (steps.length === 0 && solution !== undefined) steps.push(...solution.split(/\n+/));
+    if (steps.length === 0 && solution !== undefined) steps.push(...paragraphs(solution));
     return {
       id: textOf(row, "id", "pid", "qid", "sample_index"),
       images: picturesOf(row),
@@ -36,6 +36,9 @@ export const records: Source = {
     };
   },
 };
+
+const paragraphs = (text: string): string[] =>
+  text.split(/\n+/).flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
 
 /** The question of a record, under whatever name. @throws LabError when there is none */
 export function questionOf(row: Row): string {

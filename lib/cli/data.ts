@@ -1,10 +1,12 @@
-/** `srpo data`: Stage I's first half, attempts and reflections. */
+/** `srpo data`: Stage I's first half, attempts and reflections; `srpo data read` fetches problems for it. */
 import { runConstruction } from "../stages/pipeline";
+import { readCommand } from "./data-read";
 import { writeRow } from "./io";
 import { openPipeline, specOf, stageCommand, stageRow, type StageOptions } from "./stage";
 
 export const command = stageCommand("data")
   .description("Constructs reflection data: the policy answers, a teacher reflects on it.")
+  .addCommand(readCommand)
   .addHelpText("after", "\nExample:\n  npx srpo data --preset smoke --set construction.target=16")
   .action(async (options: StageOptions) => {
     const pipeline = openPipeline(specOf(options), options.policy);
