@@ -47,12 +47,13 @@ export interface MulberryWork {
 
 /**
  * A heading: at the start of a line with or without marks (`###`, `**`), or anywhere after `###`, as some models write all in
- * one line. Without marks it needs its colon, or "Step 2 shows that" would be one.
+ * one line. Without marks it needs its colon or a line of its own, or "Step 2 shows that" would be one.
  */
 const HEADING = new RegExp(
   [
     String.raw`(?:(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)|(?<=\S)[ \t]*#{3,6}[ \t]*)(?:\*\*)?(HEAD)(?:\*\*)?[ \t]*[:.]?(?:\*\*)?`,
     String.raw`(?:^|\n)[ \t]*(HEAD)[ \t]*:`,
+    String.raw`(?:^|\n)[ \t]*(let's think step by step)[ \t]*\.?(?=[ \t]*\n)`,
   ]
     .join("|")
     .replaceAll(
@@ -73,7 +74,7 @@ export function readMulberry(text: string): MulberryWork | null {
   let answer: string | undefined;
   const steps: string[] = [];
   headings.forEach((heading, i) => {
-    const name = (heading[1] ?? heading[2]).toLowerCase();
+    const name = (heading[1] ?? heading[2] ?? heading[3]).toLowerCase();
     const body = whole
       .slice((heading.index ?? 0) + heading[0].length, headings[i + 1]?.index ?? whole.length)
       .replace(/^[\s:*]+|[\s*#]+$/g, "");

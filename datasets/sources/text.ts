@@ -8,6 +8,8 @@ interface PlainQuestion {
   question: string;
   /** The list of choices that ended the question. */
   choices?: string[];
+  /** The list stands below "Choices:", so that it is one whatever the answer is. */
+  headed?: boolean;
   /** The question with that list. */
   whole: string;
   /** What the wrapping said of the answer's form, e.g. `multi_choice`; `undefined` when it said nothing. */
@@ -51,7 +53,7 @@ function typeOfHint(hint: string): string | undefined {
 const LABELS = [/(?:^|\s)\(([A-Z])\)\s*/g, /(?:^|\n)[ \t]*([A-Z])(?:[.)]\s+|:\s*)/g];
 
 /** The question and the list that ends it, where one does; the list starts with A and leaves out no letter. */
-function splitChoices(text: string): { question: string; choices?: string[] } {
+function splitChoices(text: string): Pick<PlainQuestion, "question" | "choices" | "headed"> {
   for (const label of LABELS) {
     const found = [...text.matchAll(label)];
     // A question may speak of point "(A)" before its choices: the list is the last run that starts with A.
@@ -62,8 +64,9 @@ function splitChoices(text: string): { question: string; choices?: string[] } {
       text.slice((match.index ?? 0) + match[0].length, run[i + 1]?.index).trim(),
     );
     if (choices.some((choice) => choice === "")) continue;
-    const question = text.slice(0, run[0].index).replace(/\s*(?:Choices|Options):?\s*$/i, "");
-    return { question: question.trim(), choices };
+    const before = text.slice(0, run[0].index);
+    const question = before.replace(/\s*(?:Choices|Options):?\s*$/i, "").trim();
+    return { question, choices, headed: question !== before.trim() };
   }
   return { question: text };
 }
@@ -104,7 +107,8 @@ export function questionAndAnswer({
   if (letter !== null)
     return { question: asked.question, ...goldOf(letter, "multi_choice", listed) };
   // "Angles (A) and (B) are equal" lists nothing: what merely looked like choices is part of the question.
-  if (choices === undefined && asked.questionType !== "multi_choice" && !/^[A-Z]\b/.test(answer)) {
+  const unsure = choices === undefined && !asked.headed && asked.questionType !== "multi_choice";
+  if (unsure && !/^[A-Z]\b/.test(answer)) {
     return { question: asked.whole, ...openGold(answer, type) };
   }
   throw fault("draftOf", "the answer is none of the choices", {
