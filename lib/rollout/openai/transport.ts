@@ -82,7 +82,8 @@ function readRefusal(status: number, text: string, headers: Headers): Outcome {
 function errorText(text: string): string {
   try {
     const { error, message, detail } = JSON.parse(text) as Record<string, unknown>;
-    const said = (error as { message?: unknown } | undefined)?.message ?? error ?? message ?? detail;
+    const said =
+      (error as { message?: unknown } | undefined)?.message ?? error ?? message ?? detail;
     if (said === undefined) return "";
     return (typeof said === "string" ? said : JSON.stringify(said)).slice(0, 300);
   } catch {
