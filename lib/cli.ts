@@ -32,6 +32,8 @@ async function main(words: readonly string[]): Promise<number> {
     .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
     .version(version())
     .helpCommand(false)
+    // `srpo data attempt --policy` is the part's option, not the stage's.
+    .enablePositionalOptions()
     .showHelpAfterError("Add --help to see what there is.")
     .exitOverride();
   const [name] = words;

@@ -7,8 +7,6 @@ import { openPipeline, specOf, stageCommand, stageRow, type StageOptions } from 
 
 export const command = stageCommand("data")
   .description("Constructs reflection data: the policy answers, a teacher reflects on it.")
-  // A part's --policy is the part's, not the stage's.
-  .enablePositionalOptions()
   .addCommand(readCommand)
   .addCommand(attemptCommand)
   .addHelpText("after", "\nExample:\n  npx srpo data --preset smoke --set construction.target=16")
