@@ -6,6 +6,7 @@
  * published reward function, nor wrong for everybody.
  */
 import type { Problem, Verdict } from "../types";
+import { lastBoxed } from "./answers/boxed";
 import { latexEqual } from "./latex";
 import { readQuantity, sameQuantity } from "./quantity";
 
@@ -74,10 +75,11 @@ function judgeValue(
 }
 
 /**
- * A sum, difference or product of numbers. Against a plain number it is the question said again: where the work is the
+ * A sum, difference or product of numbers, or a function that does the work. Against a plain number it is the question said again: where the work is the
  * arithmetic, `34+27` must not be paid as 61. (math-verify does pay it.)
  */
-const UNEVALUATED = /\d[\s)}]*(?:[-+*×·]|\\times|\\cdot)[\s({]*\d/;
+const UNEVALUATED =
+  /\d[\s)}]*(?:[-+*×·÷]|\\times|\\cdot|\\div)[\s({]*\d|\\(?:sum|prod|int|max|min|gcd|operatorname)(?![a-z])/;
 
 function judgeChoice(extraction: string, bare: string, gold: Gold): Verdict {
   const choices = gold.choices ?? [];
@@ -127,7 +129,8 @@ function sameChoiceText(choice: string, text: string): boolean {
 export function unwrap(text: string): string {
   let bare = lastBoxed(text) ?? text;
   bare = bare
-    .replace(/([²³])/g, (sign) => (sign === "²" ? "^2" : "^3"))
+    .replace(/[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+/g, (raised) => `^{${raised.normalize("NFKC")}}`)
+    .replace(/(\d)\s*(?=[¼-¾⅐-⅞])/g, "$1 ")
     .normalize("NFKC")
     .replace(/[\u2212\u2012-\u2014]/g, "-")
     .replace(/\u2044/g, "/")
@@ -160,19 +163,6 @@ export function unwrap(text: string): string {
     }
   }
   return bare;
-}
-
-/** The inside of the last `\boxed{…}` with its braces balanced, `null` where there is none. Linear. */
-function lastBoxed(text: string): string | null {
-  const start = text.lastIndexOf("\\boxed{");
-  if (start < 0) return null;
-  const from = start + "\\boxed{".length;
-  let depth = 1;
-  for (let at = from; at < text.length; at++) {
-    if (text[at] === "{") depth++;
-    if (text[at] === "}" && --depth === 0) return text.slice(from, at);
-  }
-  return null;
 }
 
 /** Text as it is compared: without case, quotes, LaTeX text commands, outer punctuation and extra spaces. */

@@ -3,32 +3,37 @@
  * field's rewards use; a rule family brings its own idea of equal values and a few switches.
  */
 import { magnitude, subtract, type Complex } from "./complex";
-import { evaluate, type Reading } from "./evaluate";
+import { evaluate, hasSeries, type Reading } from "./evaluate";
 import { argsOf, type MathJson } from "./mathjson";
 import { hasMatrix, matrixValue } from "./matrix";
 import { realSetOf, solutionsAre } from "./solutions";
 import { sameSet } from "./real-set";
-import { isAssignment, isEquation, isValue, type Answer, type Sign, type Value } from "./structure";
+import { isAssignment, isEquation, isName, isValue, type Answer, type Sign, type Value } from "./structure";
 
 type Relation = Answer & { kind: "relation" };
 type Collection = Answer & { kind: "set" | "tuple" | "interval" | "combination" };
 
 /** What a rule family decides for itself. */
 export interface Comparison {
-  reading: Omit<Reading, "point">;
+  reading: Omit<Reading, "point" | "counting" | "letters">;
   /** Whether two values without structure are equal; `null` where neither can be proved. */
   sameValue(gold: Value, prediction: Value): boolean | null;
   /** A gold set may be stated as an inequality (`1<x<2` for `(1,2)`); the other way round it always may. */
   relationForSet: boolean;
+  /** `62=61` against a value is its last side, not only `x=61`; and `x=60=61` is, whether or not 60 is 61. */
+  anyEquation: boolean;
+  /** `\{1,2\}` is no tuple `(1,2)`; a list without brackets may be either. */
+  bracesCount: boolean;
   /** A prediction that names its value (`x=3`) is compared with another name's (`y=3`) by the value alone. */
   anyName: boolean;
 }
 
 /** True, false, or `null` where the two cannot be compared as mathematics. */
 export function sameAnswer(gold: Answer, prediction: Answer, by: Comparison): boolean | null {
-  let [left, right] = [shortened(gold), shortened(prediction)];
+  let [left, right] = [shortened(gold, by), shortened(prediction, by)];
   // The gold answer's form counts: where it names nothing, a name in the prediction is dropped, and the other way round.
-  if (isEquation(right) && !isEquation(left)) right = lastSide(right);
+  const named = by.anyEquation ? isEquation : isShortAssignment;
+  if (named(right) && !isEquation(left)) right = lastSide(right);
   else if (isAssignment(left) && !isEquation(right)) left = lastSide(left);
   else if (by.anyName && isAssignment(left) && isAssignment(right)) {
     [left, right] = [lastSide(left), lastSide(right)];
@@ -45,11 +50,19 @@ export function sameAnswer(gold: Answer, prediction: Answer, by: Comparison): bo
   return by.sameValue(l, r);
 }
 
-/** `x = 1 + 1 = 2` says `x = 2`. */
-function shortened(answer: Answer): Answer {
+/** `x = 1 + 1 = 2` says `x = 2`; where sides are unequal it says nothing, unless the family takes the last one. */
+function shortened(answer: Answer, by: Comparison): Answer {
   if (!isAssignment(answer) || answer.sides.length === 2) return answer;
+  const last = lastSide(answer);
+  const agree = answer.sides
+    .slice(1, -1)
+    .every((side) => isName(side) || sameAnswer(last, side, by) === true);
+  if (!agree && !by.anyEquation) return answer;
   return { ...answer, sides: [answer.sides[0], answer.sides.at(-1) as Answer], signs: ["="] };
 }
+
+const isShortAssignment = (answer: Answer): answer is Relation =>
+  isAssignment(answer) && answer.sides.length === 2;
 
 const lastSide = (relation: Relation): Answer => relation.sides.at(-1) as Answer;
 
@@ -141,8 +154,9 @@ function constantRatio(
   reading: Comparison["reading"],
 ): number | null {
   const ratios: number[] = [];
+  const counting = [a, b, c, d].some(({ tree }) => hasSeries(tree));
   for (let point = 0; point < POINTS; point++) {
-    const at = { ...reading, point };
+    const at = { ...reading, point, counting };
     const left = subtract(evaluate(a.tree, at), evaluate(b.tree, at));
     const right = subtract(evaluate(c.tree, at), evaluate(d.tree, at));
     const ratio = magnitude(left) / magnitude(right);
@@ -175,6 +189,8 @@ function sameCollection(gold: Collection, prediction: Collection, by: Comparison
   }
   const [left, right] = [asPoint(gold), asPoint(prediction)];
   if (left === null || right === null) return false;
+  const braced = [left, right].some((side) => side.kind === "set" && side.braces);
+  if (by.bracesCount && braced && left.kind !== right.kind) return false;
   if (left.kind === "set" && right.kind === "set") return sameItems(left.items, right.items, by);
   if (left.kind === "set") return sameItems(left.items, right.items, by);
   return left.items.length === right.items.length
@@ -256,9 +272,10 @@ export function sameAtPoints(
   close: (a: Complex, b: Complex) => boolean,
 ): boolean | null {
   let compared = 0;
+  const counting = hasSeries(left) || hasSeries(right);
   const matrices = hasMatrix(left) || hasMatrix(right);
   for (let point = 0; point < POINTS; point++) {
-    const at = { ...reading, point };
+    const at = { ...reading, point, counting };
     const pairs = matrices
       ? entries(matrixValue(left, at), matrixValue(right, at))
       : [[evaluate(left, at), evaluate(right, at)] as const];
@@ -281,7 +298,9 @@ function entries(
 }
 
 /** Equal but for the rounding of double arithmetic. */
-export function closeValues(a: Complex, b: Complex, precision = PRECISION): boolean {
+export const closeValues = (a: Complex, b: Complex): boolean => closeWithin(a, b, PRECISION);
+
+export function closeWithin(a: Complex, b: Complex, precision: number): boolean {
   const size = Math.max(magnitude(a), magnitude(b));
   if (!Number.isFinite(size)) return a.re === b.re && a.im === b.im;
   return magnitude(subtract(a, b)) <= precision * size;

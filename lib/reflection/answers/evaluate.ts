@@ -14,6 +14,8 @@ export interface Reading {
   imaginary: boolean;
   /** A sign of degrees inside a formula multiplies by π/180, else it says nothing. */
   degrees: boolean;
+  /** Letters are small whole numbers, so that a sum up to `n` can be added up. */
+  counting?: boolean;
   /** Values for letters in the place of the random ones. */
   letters?: Readonly<Record<string, number>>;
 }
@@ -37,7 +39,9 @@ export function evaluate(tree: MathJson, reading: Reading): Complex {
   if (head === "__unit__") return complex(1);
   if (head === "Sum" || head === "Product") return series(head, argsOf(tree), reading);
   const values = argsOf(tree).map((part) => evaluate(part, reading));
-  if (isMixedNumber(tree)) return c.add(values[0], values[1]);
+  if (isMixedNumber(tree)) {
+    return values[0].re < 0 ? c.subtract(values[0], values[1]) : c.add(values[0], values[1]);
+  }
   if (head === "Degrees") {
     return reading.degrees ? complex((values[0].re * Math.PI) / 180) : values[0];
   }
@@ -63,9 +67,12 @@ function letterValue(name: string, reading: Reading): Complex {
     return complex(reading.letters[folded]);
   }
   const share = hash(`${folded}#${reading.point}`);
+  if (reading.counting === true) return complex(2 + Math.floor(28 * share));
   const size = 0.3 + 2.1 * ((share * 7919) % 1);
-  // Square roots and logarithms of single letters are met at the even points, where letters are positive.
-  return complex(reading.point % 2 === 1 && share < 0.5 ? -size : size);
+  // At even points letters are positive, as the domain of roots and logarithms wants; at one all are negative, so that
+  // no letter passes for its absolute value.
+  const negative = reading.point === 1 || (reading.point % 2 === 1 && share < 0.5);
+  return complex(negative ? -size : size);
 }
 
 /** In [0, 1), the same for the same text. FNV-1a, with a last mix so that like names lie far apart. */
@@ -97,7 +104,7 @@ function series(
   }
   const [from, to] = [evaluate(low, reading), evaluate(high, reading)];
   const countable = Number.isInteger(from.re) && Number.isInteger(to.re) && c.isReal(to);
-  if (!countable || to.re - from.re > MAX_TERMS || nested(body)) {
+  if (!countable || to.re - from.re > MAX_TERMS || hasSeries(body)) {
     return unknown(head, [evaluate(body, reading), from, to]);
   }
   let out = complex(head === "Sum" ? 0 : 1);
@@ -109,10 +116,10 @@ function series(
   return out;
 }
 
-/** A sum within a sum would be MAX_TERMS squared. */
-function nested(tree: MathJson): boolean {
+/** A sum or product of many terms somewhere in the formula; one within another would be MAX_TERMS squared. */
+export function hasSeries(tree: MathJson): boolean {
   const head = headOf(tree);
-  return head === "Sum" || head === "Product" || argsOf(tree).some(nested);
+  return head === "Sum" || head === "Product" || argsOf(tree).some(hasSeries);
 }
 
 const CONSTANTS: Readonly<Record<string, Complex>> = {

@@ -23,7 +23,7 @@ export function exactValue(tree: MathJson): Fraction | null {
     if (part === null) return null;
     parts.push(part);
   }
-  const result = isMixedNumber(tree) ? plus(parts[0], parts[1]) : OPERATIONS[head](parts);
+  const result = isMixedNumber(tree) ? mixed(parts[0], parts[1]) : OPERATIONS[head](parts);
   return result === null || bits(result) > MAX_BITS ? null : result;
 }
 
@@ -36,7 +36,7 @@ export function isMixedNumber(tree: MathJson): boolean {
   return (
     headOf(tree) === "InvisibleOperator" &&
     parts.length === 2 &&
-    Number.isInteger(parts[0]) &&
+    /^-?\d+$/.test(digitsOf(parts[0]) ?? "") &&
     headOf(parts[1]) === "Divide" &&
     argsOf(parts[1]).every((part) => Number.isInteger(part) && (part as number) > 0)
   );
@@ -89,6 +89,10 @@ const plus = (a: Fraction, b: Fraction): Fraction => ({
   above: a.above * b.over + b.above * a.over,
   over: a.over * b.over,
 });
+
+/** `-1\frac12` is minus one and a half. */
+const mixed = (whole: Fraction, part: Fraction): Fraction =>
+  plus(whole, whole.above < 0n ? { above: -part.above, over: part.over } : part);
 
 const times = (a: Fraction, b: Fraction): Fraction => ({
   above: a.above * b.above,

@@ -3,7 +3,7 @@
  * what follows "answer", and that before anything else; within one of these the last one counts. A box may be put first.
  */
 import { createFormulaReader, stickyMatch, type FormulaMatch } from "./environments";
-import { createNumberReader, type NumberMatch } from "./plain-numbers";
+import { createNumberReader, type NumberMatch, type NumberReader } from "./plain-numbers";
 
 /** Something that may be the answer. `box`: from the first `\boxed` to the last brace of the text. */
 export type Candidate =
@@ -29,9 +29,11 @@ const MAX_CANDIDATES = 40;
 /** Candidates by rank; within a rank the last of the text first. Linear in the text. */
 export function candidatesOf(solution: string, options: ExtractionOptions): Candidate[][] {
   const text = solution.slice(-MAX_TEXT);
+  const formulas = formulaReader(text);
+  const numbers = createNumberReader(text);
   const readers: Reader[] = [
-    ...(options.latex ? [formulaReader(text)] : []),
-    ...(options.expr ? [numberReader(text)] : []),
+    ...(options.latex ? [formulas] : []),
+    ...(options.expr ? [numberReader(numbers)] : []),
   ];
   const boxes = options.latex ? boxCandidates(text) : [];
   const final = readers.flatMap((read) => finalAnswers(text, read));
@@ -43,7 +45,11 @@ export function candidatesOf(solution: string, options: ExtractionOptions): Cand
     [...final, ...(options.boxedFirst ? [] : boxes)],
     readers.flatMap((read) => namedAnswers(text, /answer:/gi, read)),
     readers.flatMap((read) => namedAnswers(text, /answer/gi, read)),
-    readers.flatMap((read) => all(text, read)),
+    [
+      ...(options.latex ? all(text, formulas.at) : []),
+      ...(options.expr ? all(text, asCandidate(numbers.arithmetic)) : []),
+      ...(options.expr ? all(text, asCandidate(numbers.number)) : []),
+    ],
   ];
   return ranks.map((rank) =>
     rank.sort((a, b) => b.end - a.end || a.start - b.start).slice(0, MAX_CANDIDATES),
@@ -72,15 +78,20 @@ function formulaReader(text: string): Reader {
   };
 }
 
-function numberReader(text: string): Reader {
-  const read = createNumberReader(text);
+function numberReader(numbers: NumberReader): Reader {
   return {
     kind: "number",
     crossesLines: false,
-    at: (place) => {
-      const match = read(place);
-      return match === null ? null : { kind: "number", ...match };
-    },
+    at: asCandidate((place) => numbers.arithmetic(place) ?? numbers.number(place)),
+  };
+}
+
+function asCandidate(
+  read: (place: number) => NumberMatch | null,
+): (place: number) => Candidate | null {
+  return (place) => {
+    const match = read(place);
+    return match === null ? null : { kind: "number", ...match };
   };
 }
 
@@ -102,10 +113,10 @@ function boxCandidates(text: string): Candidate[] {
   return out;
 }
 
-function all(text: string, read: Reader): Candidate[] {
+function all(text: string, read: (place: number) => Candidate | null): Candidate[] {
   const out: Candidate[] = [];
   for (let at = 0; at < text.length; ) {
-    const match = read.at(at);
+    const match = read(at);
     if (match !== null) out.push(match);
     at = Math.max(match?.end ?? 0, at + 1);
   }

@@ -160,6 +160,8 @@ function comparisonOf({ precision = 6, allowSetRelationComp = false }: MathVerif
     reading: READING,
     relationForSet: allowSetRelationComp,
     anyName: false,
+    anyEquation: true,
+    bracesCount: false,
     sameValue: (gold, prediction) => sameValue(gold, prediction, precision),
   };
 }
@@ -192,26 +194,33 @@ function sameTree(gold: MathJson, prediction: MathJson, places: number): boolean
   if (a !== null && b !== null && sameFraction(a, b)) return true;
   const exact = [gold, prediction].some((tree) => isWhole(digitsOf(tree)));
   if ((isDecimal(gold) || isDecimal(prediction)) && !exact) {
-    const unit = 10 ** places;
+    const rounded = (x: number): number => roundHalfEven(x * 10 ** places);
     return sameAtPoints(
       gold,
       prediction,
       READING,
-      (x, y) => x.im === 0 && y.im === 0 && Math.round(x.re * unit) === Math.round(y.re * unit),
+      (x, y) => x.im === 0 && y.im === 0 && rounded(x.re) === rounded(y.re),
     );
   }
   if (a !== null && b !== null) return false;
-  const same = sameAtPoints(gold, prediction, READING, (x, y) => closeValues(x, y));
-  // Differences smaller than doubles can show are left to exact arithmetic, where both sides have it.
-  return same;
+  return sameAtPoints(gold, prediction, READING, closeValues);
+}
+
+/** 12.5 is 12 and 13.5 is 14, as Python rounds. */
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
 }
 
 // ---- letters by position
 
 /** The prediction with its letters replaced by those of the gold answer, where both have as many. */
 function renameLetters(gold: Answer, prediction: Answer): Answer {
-  const [from, to] = [lettersIn(prediction), lettersIn(gold)];
-  if (from.length !== to.length || from.length === 0) return prediction;
+  const [given, wanted] = [lettersIn(prediction), lettersIn(gold)];
+  if (given.length !== wanted.length) return prediction;
+  // A letter that both have stays itself.
+  const from = given.filter((letter) => !wanted.includes(letter));
+  const to = wanted.filter((letter) => !given.includes(letter));
   const names = new Map(from.map((letter, i) => [letter, to[i]]));
   return mapTrees(prediction, (tree) => renamed(tree, names));
 }
@@ -222,7 +231,7 @@ function lettersIn(answer: Answer): string[] {
     letters.push(...lettersOf(tree));
     return tree;
   });
-  return [...new Set(letters)];
+  return [...new Set(letters)].sort();
 }
 
 function renamed(tree: MathJson, names: ReadonlyMap<string, string>): MathJson {

@@ -71,10 +71,22 @@ function plain(tree: MathJson): MathJson {
     return headOf(inner) === "Sequence" ? ["Tuple", ...argsOf(inner)] : inner;
   }
   if (head === "Annotated") return plain(parts[0]);
+  if (head === "Power" && JSON.stringify(parts[1]) === '["Negate",1]') {
+    // `\sin^{-1} x` is the inverse function, `(\sin x)^{-1}` the reciprocal.
+    const inverse = INVERSES[headOf(parts[0]) ?? ""];
+    if (inverse !== undefined) return [inverse, ...argsOf(parts[0]).map(plain)];
+  }
   const kept = parts.filter((part) => headOf(part) !== "HorizontalSpacing").map(plain);
   if (head === "InvisibleOperator" && kept.length === 1) return kept[0];
   return [head, ...kept];
 }
+
+const INVERSES: Readonly<Record<string, string>> = {
+  Sin: "Arcsin",
+  Cos: "Arccos",
+  Tan: "Arctan",
+  Cot: "Arccot",
+};
 
 function holds(tree: MathJson, head: string): boolean {
   if (!Array.isArray(tree)) return false;

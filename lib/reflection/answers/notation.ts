@@ -60,6 +60,7 @@ const UNIT = String.raw`(?:${[
   "points?|digits?|students?|people|men|women|coins?|apples?|tiles?|edges?|marks?|numbers?|ways?|times?|more|less",
 ].join("|")})`;
 const TRAILING_UNIT = new RegExp(String.raw`(\d|\}|\s)\s*${UNIT}(?:\^\{?\d\}?)?\s*\.?$`);
+const WHOLE_UNIT = new RegExp(`^${UNIT}$`);
 const TRAILING_TEXT = /\\text\s*\{[^{}]*\}\s*(?:\^\s*\{?\s*-?\d\s*\}?)?\.?$/;
 
 /** Without the text or the unit that ends it, and the power on that; never empty where `latex` is not. */
@@ -72,6 +73,18 @@ export function withoutUnits(latex: string): string {
     if (shorter.trim() !== "") text = shorter.trim();
   }
   return text;
+}
+
+/** The text or the word of several letters that ends an answer, apart: `2\\sqrt3\\text{ cm}`, `\\frac13 meters`. */
+export function splitUnit(latex: string): { body: string; unit: string | null } {
+  const found = /^(.*[\d}).!])\s*(?:\\text\s*\{([^{}]*)\}(\^\s*\{?\s*-?\d\s*\}?)?|(?<=[\s}\d])([a-zA-Z]{2,}))\.?$/s.exec(
+    latex,
+  );
+  const word = found?.[4];
+  if (found === null || (word !== undefined && !WHOLE_UNIT.test(word))) {
+    return { body: latex, unit: null };
+  }
+  return { body: found[1], unit: ((found[2] ?? "") + (found[3] ?? "") + (word ?? "")).trim() };
 }
 
 const SIGNS: Readonly<Record<string, string>> = {

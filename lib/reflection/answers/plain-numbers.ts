@@ -10,7 +10,11 @@ export interface NumberMatch {
   percent: boolean;
 }
 
-export type NumberReader = (at: number) => NumberMatch | null;
+/** The number, or the arithmetic, that starts at a place. */
+export interface NumberReader {
+  number(at: number): NumberMatch | null;
+  arithmetic(at: number): NumberMatch | null;
+}
 
 const CURRENCY = "$€£¥₹₽₪₩₫฿";
 /** After the start, a space or an equals sign, a number needs no end: `100m` is 100, while `AZ2K` is nothing. */
@@ -28,11 +32,14 @@ const RUN_START = /(?:^|[\s=])(?:\*\*)?(-?\(?-?\d)/y;
 export function createNumberReader(text: string): NumberReader {
   const runs = arithmeticRuns(text);
   let current = 0;
-  return (at) => {
-    // Places are asked for in rising order within one search; a new search starts from the front again.
-    if (current >= runs.length || (current > 0 && runs[current - 1].end >= at)) current = 0;
-    while (current < runs.length && runs[current].end < at) current++;
-    return arithmeticAt(text, runs[current], at) ?? numberAt(text, at);
+  return {
+    number: (at) => numberAt(text, at),
+    arithmetic: (at) => {
+      // Places are asked for in rising order within one search; a new search starts from the front again.
+      if (current >= runs.length || (current > 0 && runs[current - 1].end >= at)) current = 0;
+      while (current < runs.length && runs[current].end < at) current++;
+      return arithmeticAt(text, runs[current], at);
+    },
   };
 }
 

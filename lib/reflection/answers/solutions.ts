@@ -13,14 +13,13 @@ import {
 } from "./real-set";
 import { isValue, type Answer, type Sign } from "./structure";
 
-type Letters = Omit<Reading, "point">;
+type Letters = Omit<Reading, "point" | "counting" | "letters">;
 
 /** The set of real numbers that an answer states, `null` where letters or words are in it. */
 export function realSetOf(answer: Answer, reading: Letters): RealSet | null {
   switch (answer.kind) {
     case "value": {
       if (answer.tree === "RealNumbers") return REALS;
-      if (answer.tree === "EmptySet") return [];
       const x = realNumber(answer.tree, reading);
       return x === null || !Number.isFinite(x) ? null : point(x);
     }

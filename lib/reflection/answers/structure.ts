@@ -222,8 +222,8 @@ function readSigned(text: string, depth: number): Answer | null {
 function value(text: string): Answer | null {
   const percent = /\s*\\?%$/.exec(text);
   const source = percent === null ? text : text.slice(0, percent.index);
-  // `f(x)` says the same as `f'(x)` to no grader, but a quote is often a slip.
   const tree = readFormula(source);
+  if (tree === "EmptySet") return { kind: "set", items: [], braces: true };
   return tree === null ? null : { kind: "value", tree, source, percent: percent !== null };
 }
 
@@ -245,31 +245,19 @@ export function isName(answer: Answer): boolean {
   return answer.kind === "value" && !answer.percent && onlyLetters(answer.tree);
 }
 
-const NAME_HEADS = new Set([
-  "InvisibleOperator",
-  "Multiply",
-  "Divide",
-  "Colon",
-  "Tuple",
-  "Abs",
-  "Subscript",
-  "Angle",
-  "Triangle",
-  "Apply",
-  "OverVector",
-  "OverBar",
-  "Conjugate",
-  "Prime",
-]);
+/** Operators whose letters are no name: `dy/dx`, a sum, a root. */
+const NO_NAMES = new Set(["D", "Integrate", "Sum", "Product", "Limit", "Sqrt", "Root", "Subtract", "Matrix"]);
 
 function onlyLetters(tree: MathJson): boolean {
-  if (typeof tree === "string") return tree !== "Pi" && tree !== "ExponentialE";
+  if (typeof tree === "string") return !["Pi", "ExponentialE", "PositiveInfinity"].includes(tree);
   const head = headOf(tree);
   if (head === "Subscript") return true;
-  if (head === "Power" && headOf(argsOf(tree)[1]) === "Negate") {
-    return onlyLetters(argsOf(tree)[0]);
-  }
-  return head !== null && NAME_HEADS.has(head) && argsOf(tree).every(onlyLetters);
+  if (head === null || NO_NAMES.has(head)) return false;
+  const args = argsOf(tree);
+  // `f^{-1}(x)` and `f'(x)`.
+  return args.every(
+    (part) => onlyLetters(part) || JSON.stringify(part) === '["Negate",1]' || head === "Derivative",
+  );
 }
 
 /** `x = 3`, `x = 1+2 = 3`: a name and what it is. */
