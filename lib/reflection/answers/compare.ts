@@ -302,7 +302,8 @@ export const closeValues = (a: Complex, b: Complex): boolean => closeWithin(a, b
 
 export function closeWithin(a: Complex, b: Complex, precision: number): boolean {
   const size = Math.max(magnitude(a), magnitude(b));
-  if (!Number.isFinite(size)) return a.re === b.re && a.im === b.im;
+  // Two numbers past the largest double need not be the same one.
+  if (!Number.isFinite(size)) return false;
   return magnitude(subtract(a, b)) <= precision * size;
 }
 
