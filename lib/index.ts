@@ -41,6 +41,8 @@ export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./
 export type * from "./types";
 export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./reflection/template";
 export { judge } from "./reflection/equality";
+export { compareAnswers, equalityRules, type RuleVerdict } from "./reflection/answers/rules";
+export { optionLetter } from "./reflection/answers/option-letter";
 export { scoreResponse, lengthReward, effectivenessReward } from "./reflection/rewards";
 export {
   rewardConfig,

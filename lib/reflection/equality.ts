@@ -49,7 +49,9 @@ function judgeValue(
   type: "number" | "text",
 ): Verdict {
   const text = plainText(bare);
-  if (text === plainText(gold)) {
+  // Of formulas `X` is not `x`.
+  const spelt = type === "number" ? bare.trim() === gold.trim() : text === plainText(gold);
+  if (spelt) {
     const stated = type === "number" ? readQuantity(bare) : null;
     return verdict(
       extraction,
@@ -67,7 +69,7 @@ function judgeValue(
     return verdict(extraction, bare, false, "unevaluated");
   }
   // Words would be read as products of letters, and "listen" equal "silent".
-  const mathematics = type === "number" || /[\\^=<>±√π]|\d\s*[-+*/]/.test(gold);
+  const mathematics = type === "number" || /[\\^=<>±√π≤≥≠∞∅∪∩]|\d\s*[-+*/]/.test(gold);
   const equal = mathematics ? latexEqual(gold, bare) : null;
   return equal === null
     ? verdict(extraction, text, false, "text")

@@ -50,8 +50,7 @@ function read(latex: string): { answer: Answer; unit: string | null } | null {
 }
 
 /** Alone, the sign of degrees is a unit: an answer of 90° is the same as one of 90. Inside `\sin` it is a factor. */
-const withoutDegrees = (latex: string): string =>
-  latex.replace(/\s*\^\s*\{?\s*\\circ\s*\}?$/, "");
+const withoutDegrees = (latex: string): string => latex.replace(/\s*\^\s*\{?\s*\\circ\s*\}?$/, "");
 
 function sameValue(gold: Value, prediction: Value): boolean | null {
   const same = sameTree(gold.tree, prediction.tree);

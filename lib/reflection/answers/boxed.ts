@@ -7,12 +7,27 @@ export interface Box {
   content: string;
 }
 
-/** The closed boxes from the last to the first; of nested ones the innermost. The search ends at one that is not closed. */
-export function boxesFromEnd(text: string): { boxes: Box[]; open: string | null } {
+/** Boxes that are looked at; nobody lists more answers. */
+const MAX_BOXES = 64;
+
+/**
+ * The closed boxes from the last to the first; of nested ones the innermost. The search ends at one that is not closed,
+ * whose rest is given as `open` where it is the last of all.
+ */
+export function boxesFromEnd(
+  text: string,
+  count = MAX_BOXES,
+): { boxes: Box[]; open: string | null } {
   const boxes: Box[] = [];
-  for (let limit = text.length; ; ) {
-    const start = Math.max(text.lastIndexOf("\\boxed", limit - 1), text.lastIndexOf("\\fbox", limit - 1));
-    if (start < 0 || limit === 0) return { boxes, open: null };
+  let limit = text.length;
+  // Each command is searched on from where it was found before, so that the text is passed once.
+  const places = { "\\boxed": limit, "\\fbox": limit };
+  while (boxes.length < count && limit > 0) {
+    for (const command of ["\\boxed", "\\fbox"] as const) {
+      if (places[command] >= limit) places[command] = text.lastIndexOf(command, limit - 1);
+    }
+    const start = Math.max(...Object.values(places));
+    if (start < 0) break;
     const command = /^\\(?:boxed|fbox)\s*/.exec(text.slice(start, start + 40))?.[0] ?? "";
     const brace = start + command.length;
     const end = text[brace] === "{" ? closingBrace(text, brace, limit) : -1;
@@ -20,6 +35,7 @@ export function boxesFromEnd(text: string): { boxes: Box[]; open: string | null 
     boxes.push({ start, end, content: text.slice(brace + 1, end).trim() });
     limit = start;
   }
+  return { boxes, open: null };
 }
 
 function closingBrace(text: string, open: number, limit: number): number {
@@ -33,5 +49,5 @@ function closingBrace(text: string, open: number, limit: number): number {
 
 /** The inside of the last closed `\boxed{…}`, `null` where there is none. */
 export function lastBoxed(text: string): string | null {
-  return boxesFromEnd(text).boxes[0]?.content ?? null;
+  return boxesFromEnd(text, 1).boxes[0]?.content ?? null;
 }

@@ -8,7 +8,15 @@ import { argsOf, type MathJson } from "./mathjson";
 import { hasMatrix, matrixValue } from "./matrix";
 import { realSetOf, solutionsAre } from "./solutions";
 import { sameSet } from "./real-set";
-import { isAssignment, isEquation, isName, isValue, type Answer, type Sign, type Value } from "./structure";
+import {
+  isAssignment,
+  isEquation,
+  isName,
+  isValue,
+  type Answer,
+  type Sign,
+  type Value,
+} from "./structure";
 
 type Relation = Answer & { kind: "relation" };
 type Collection = Answer & { kind: "set" | "tuple" | "interval" | "combination" };
@@ -140,7 +148,9 @@ function sameLink(
   }
   if (!sides.every(isValue)) return null;
   if (sides.some(({ tree }) => hasMatrix(tree))) {
-    return sign === other ? every([by.sameValue(sides[0], sides[2]), by.sameValue(sides[1], sides[3])]) : false;
+    return sign === other
+      ? every([by.sameValue(sides[0], sides[2]), by.sameValue(sides[1], sides[3])])
+      : false;
   }
   const ratio = constantRatio(sides as [Value, Value, Value, Value], by.reading);
   if (ratio === null || ratio === 0) return ratio === null ? null : false;
@@ -230,7 +240,11 @@ function parts(answer: Answer, operation: "∪" | "∩"): Answer[] {
 }
 
 /** In any order; what is stated twice is stated once. */
-function sameItems(gold: readonly Answer[], prediction: readonly Answer[], by: Comparison): boolean {
+function sameItems(
+  gold: readonly Answer[],
+  prediction: readonly Answer[],
+  by: Comparison,
+): boolean {
   const [left, right] = [distinct(gold, by), distinct(prediction, by)];
   if (left.length !== right.length) return false;
   const open = [...right];

@@ -37,28 +37,23 @@ export function createFormulaReader(text: string): FormulaReader {
 }
 
 /** For each place the next closing sign of each kind, -1 where none follows. */
-type Marks = Readonly<Record<"dollar" | "dollars" | "bracket" | "parenthesis" | "newline", Int32Array>>;
+type Marks = Readonly<
+  Record<"dollar" | "dollars" | "bracket" | "parenthesis" | "newline", Int32Array>
+>;
 
 function nextMarks(text: string): Marks {
-  const make = (): Int32Array => new Int32Array(text.length + 2).fill(-1);
-  const next = {
-    dollar: make(),
-    dollars: make(),
-    bracket: make(),
-    parenthesis: make(),
-    newline: make(),
+  const places = (isMark: (at: number) => boolean): Int32Array => {
+    const next = new Int32Array(text.length + 3).fill(-1);
+    for (let at = text.length - 1; at >= 0; at--) next[at] = isMark(at) ? at : next[at + 1];
+    return next;
   };
-  const kinds = Object.keys(next) as (keyof Marks)[];
-  for (let at = text.length - 1; at >= 0; at--) {
-    for (const kind of kinds) next[kind][at] = next[kind][at + 1];
-    const [char, after] = [text[at], text[at + 1]];
-    if (char === "\n") next.newline[at] = at;
-    if (char === "$" && text[at - 1] !== "\\") next.dollar[at] = at;
-    if (char === "$" && after === "$") next.dollars[at] = at;
-    if (char === "\\" && after === "]") next.bracket[at] = at;
-    if (char === "\\" && after === ")") next.parenthesis[at] = at;
-  }
-  return next;
+  return {
+    dollar: places((at) => text[at] === "$" && text[at - 1] !== "\\"),
+    dollars: places((at) => text[at] === "$" && text[at + 1] === "$"),
+    bracket: places((at) => text[at] === "\\" && text[at + 1] === "]"),
+    parenthesis: places((at) => text[at] === "\\" && text[at + 1] === ")"),
+    newline: places((at) => text[at] === "\n"),
+  };
 }
 
 interface Formula {
@@ -107,9 +102,10 @@ function spanAt(
     const close = next.parenthesis[at + 2];
     return onLine(2, close) ? closed(2, close, 2) : null;
   }
-  const brackets = stickyMatch(BRACKETS, text, at);
+  const brackets = text[at + 1] === "[" ? stickyMatch(BRACKETS, text, at) : null;
   if (brackets !== null) return { latex: brackets[1], end: at + brackets[0].length + 1 };
-  const fraction = boxedOnly ? null : stickyMatch(LONE_FRACTION, text, at);
+  const mayStart = !boxedOnly && (text[at] === "\\" || text[at] === "-");
+  const fraction = mayStart ? stickyMatch(LONE_FRACTION, text, at) : null;
   return fraction === null ? null : { latex: fraction[0], end: at + fraction[0].length };
 }
 

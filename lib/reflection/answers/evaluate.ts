@@ -87,10 +87,13 @@ function hash(text: string): number {
 }
 
 function unknown(head: string, values: readonly Complex[]): Complex {
-  return values.reduce((sum, value, index) => {
-    const weight = complex(0.7 + hash(`${head}/${index}/${values.length}`));
-    return c.add(sum, c.multiply(weight, c.add(value, c.multiply(value, value))));
-  }, complex(hash(head)));
+  return values.reduce(
+    (sum, value, index) => {
+      const weight = complex(0.7 + hash(`${head}/${index}/${values.length}`));
+      return c.add(sum, c.multiply(weight, c.add(value, c.multiply(value, value))));
+    },
+    complex(hash(head)),
+  );
 }
 
 function series(

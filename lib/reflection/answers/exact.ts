@@ -101,9 +101,7 @@ const times = (a: Fraction, b: Fraction): Fraction => ({
 
 function inverse(a: Fraction, then: (flipped: Fraction) => Fraction | null): Fraction | null {
   if (a.above === 0n) return null;
-  return then(
-    a.above < 0n ? { above: -a.over, over: -a.above } : { above: a.over, over: a.above },
-  );
+  return then(a.above < 0n ? { above: -a.over, over: -a.above } : { above: a.over, over: a.above });
 }
 
 function raise(base: Fraction, exponent: Fraction): Fraction | null {

@@ -20,11 +20,13 @@ export interface ExtractionOptions {
 }
 
 /** The end of a longer text is searched: the answer stands there, and so does the time that the search takes. */
-const MAX_TEXT = 40_000;
+const MAX_TEXT = 20_000;
 /** An answer that is named stands within so many characters. */
 const [FINAL_GAP, NAMED_GAP, EQUALS_GAP] = [100, 50, 100];
 /** Candidates of one rank that are tried before the search gives up. */
 const MAX_CANDIDATES = 40;
+/** Places where an answer is announced; of more only the last are looked at. */
+const MAX_ANCHORS = 100;
 
 /** Candidates by rank; within a rank the last of the text first. Linear in the text. */
 export function candidatesOf(solution: string, options: ExtractionOptions): Candidate[][] {
@@ -101,7 +103,7 @@ function boxCandidates(text: string): Candidate[] {
   if (first < 0) return [];
   const read = createFormulaReader(text);
   const out: Candidate[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const match = read(at, true);
     if (match !== null) out.push({ kind: "formula", ...match });
     at = match?.end ?? at + 1;
@@ -115,7 +117,7 @@ function boxCandidates(text: string): Candidate[] {
 
 function all(text: string, read: (place: number) => Candidate | null): Candidate[] {
   const out: Candidate[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const match = read(at);
     if (match !== null) out.push(match);
     at = Math.max(match?.end ?? 0, at + 1);
@@ -142,9 +144,7 @@ function namedAnswers(text: string, anchor: RegExp, read: Reader): Candidate[] {
       const match = read.at(place);
       return match === null || /^\s*=/.test(text.slice(match.end, match.end + 40)) ? null : match;
     };
-    return (
-      afterLastEquals(text, from, closed) ?? withinGap(text, from, NAMED_GAP, false, closed)
-    );
+    return afterLastEquals(text, from, closed) ?? withinGap(text, from, NAMED_GAP, false, closed);
   });
 }
 
@@ -154,7 +154,7 @@ function afterLastEquals(
   at: (place: number) => Candidate | null,
 ): Candidate | null {
   const line = text.slice(from, from + EQUALS_GAP + 1).split("\n")[0];
-  for (let equals = line.lastIndexOf("="); equals >= 0; ) {
+  for (let equals = line.lastIndexOf("="); equals >= 0;) {
     let place = from + equals + 1;
     while (/\s/.test(text[place] ?? "") && place < from + 2 * EQUALS_GAP) place++;
     // A number wants a space or the sign itself before it.
@@ -189,7 +189,7 @@ function anchored(
 ): Candidate[] {
   const out: Candidate[] = [];
   let covered = 0;
-  for (const found of text.matchAll(anchor)) {
+  for (const found of [...text.matchAll(anchor)].slice(-MAX_ANCHORS)) {
     if (found.index < covered) continue;
     const match = after(found.index + found[0].length);
     if (match === null) continue;

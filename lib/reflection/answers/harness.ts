@@ -71,9 +71,13 @@ function plainNumber(text: string): number | null {
   const percent = /\\?%$/.exec(digits);
   const bare = percent === null ? digits : digits.slice(0, percent.index);
   if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(bare.trim())) return null;
-  return percent === null ? Number(bare) : Number(bare) / 100;
+  const value = Number(bare);
+  if (!Number.isFinite(value)) return null;
+  return percent === null ? value : value / 100;
 }
 
+/** Never for what is not finite: a share of infinity is infinite, and everything is within that. */
 function within(a: number, b: number, tolerance: number): boolean {
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return false;
   return Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b));
 }

@@ -5,13 +5,7 @@
  * says nothing.
  */
 import { boxesFromEnd, type Box } from "./boxed";
-import {
-  closeValues,
-  lettersOf,
-  sameAnswer,
-  sameAtPoints,
-  type Comparison,
-} from "./compare";
+import { closeValues, lettersOf, sameAnswer, sameAtPoints, type Comparison } from "./compare";
 import { exactValue, sameFraction } from "./exact";
 import { candidatesOf, type Candidate } from "./extraction";
 import { digitsOf, readFormula, type MathJson } from "./mathjson";
@@ -27,7 +21,7 @@ export interface MathVerifyConfig {
   strict?: boolean;
   /** A gold set may be given as a relation. */
   allowSetRelationComp?: boolean;
-  /** A box comes before "the final answer is", as in the library's own tests; its defaults put it after. */
+  /** A box comes before "the final answer is", as in the library's own tests; by its defaults the two are of one rank. */
   boxedFirst?: boolean;
 }
 
@@ -47,7 +41,8 @@ export function mathVerify(
   const given = mathVerifyExtract(prediction, config);
   if (wanted.answer !== null && given.answer !== null) {
     const by = comparisonOf(config);
-    const renamed = config.strict === false ? renameLetters(wanted.answer, given.answer) : given.answer;
+    const renamed =
+      config.strict === false ? renameLetters(wanted.answer, given.answer) : given.answer;
     if (sameAnswer(wanted.answer, renamed, by) === true) return true;
   }
   return wanted.text !== null && wanted.text !== "" && wanted.text === given.text;
@@ -112,7 +107,8 @@ function readLatex(latex: string): Extraction {
   if (latex.length > MAX_FORMULA) return { answer: null, text: latex.trim() };
   const text = withoutUnits(tidyLatex(latex)).replace(/\^\{?\s*\\circ\s*\}?/g, "");
   const sides = /[,;]/.test(text) ? [] : text.split(/(?<![\\<>!])=/);
-  const answer = readAnswer(text) ?? (sides.length > 2 ? readAnswer(sides[sides.length - 1]) : null);
+  const answer =
+    readAnswer(text) ?? (sides.length > 2 ? readAnswer(sides[sides.length - 1]) : null);
   return { answer, text };
 }
 
@@ -155,7 +151,10 @@ function listed(boxesFromTheEnd: readonly Box[]): string {
 
 const READING = { foldCase: true, imaginary: false, degrees: false };
 
-function comparisonOf({ precision = 6, allowSetRelationComp = false }: MathVerifyConfig): Comparison {
+function comparisonOf({
+  precision = 6,
+  allowSetRelationComp = false,
+}: MathVerifyConfig): Comparison {
   return {
     reading: READING,
     relationForSet: allowSetRelationComp,

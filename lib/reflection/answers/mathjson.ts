@@ -26,8 +26,8 @@ let parser: Parser | undefined;
 /** The formula's tree without the marks of its layout; `null` where it cannot be read. Never throws. */
 export function readFormula(latex: string): MathJson | null {
   const text = latex.trim();
-  // LaTeX knows no spaces: `6 1` would be read as 61.
-  if (text === "" || /\d\s+\d/.test(text) || !withinLimits(text)) return null;
+  // LaTeX knows no spaces: `6 1` would be read as 61. In `\log_2 8` the first digit is a base.
+  if (text === "" || /(?:^|[^_^\d])\d+\s+\d/.test(text) || !withinLimits(text)) return null;
   const reader = loadParser();
   try {
     const tree = plain(reader.parse(text));

@@ -77,9 +77,10 @@ export function withoutUnits(latex: string): string {
 
 /** The text or the word of several letters that ends an answer, apart: `2\\sqrt3\\text{ cm}`, `\\frac13 meters`. */
 export function splitUnit(latex: string): { body: string; unit: string | null } {
-  const found = /^(.*[\d}).!])\s*(?:\\text\s*\{([^{}]*)\}(\^\s*\{?\s*-?\d\s*\}?)?|(?<=[\s}\d])([a-zA-Z]{2,}))\.?$/s.exec(
-    latex,
-  );
+  const found =
+    /^(.*[\d}).!])\s*(?:\\text\s*\{([^{}]*)\}(\^\s*\{?\s*-?\d\s*\}?)?|(?<=[\s}\d])([a-zA-Z]{2,}))\.?$/s.exec(
+      latex,
+    );
   const word = found?.[4];
   if (found === null || (word !== undefined && !WHOLE_UNIT.test(word))) {
     return { body: latex, unit: null };
@@ -119,8 +120,11 @@ const SIGNS: Readonly<Record<string, string>> = {
 /** Mathematical signs of Unicode as LaTeX commands; `√3` and `√(x+1)` with their root closed. */
 export function spellUnicode(text: string): string {
   return text
-    .replace(/√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\w+))/g, (_, a?: string, b?: string, c?: string) => {
-      return `\\sqrt{${a ?? b ?? c ?? ""}}`;
-    })
+    .replace(
+      /√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\w+))/g,
+      (_, a?: string, b?: string, c?: string) => {
+        return `\\sqrt{${a ?? b ?? c ?? ""}}`;
+      },
+    )
     .replace(/[≤⩽≥⩾≠≈±∓×·⋅÷∈∪∩∅∞°πθαβγλωℝ]/gu, (sign) => SIGNS[sign]);
 }

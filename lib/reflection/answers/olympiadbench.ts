@@ -26,7 +26,9 @@ export function olympiadBench(
   const [wanted, given] = [answerText(gold), answerText(prediction)];
   if (wanted.length > MAX_FORMULA || given.length > MAX_FORMULA) return false;
   if (wanted === given) return wanted !== "";
-  const [left, right] = [wanted, given].map((text) => answersOf(text.replace(/\p{Script=Han}/gu, "")));
+  const [left, right] = [wanted, given].map((text) =>
+    answersOf(text.replace(/\p{Script=Han}/gu, "")),
+  );
   if (left.length !== right.length || left.length > MAX_ANSWERS) return false;
   const tolerances = typeof precision === "number" ? left.map(() => precision) : [...precision];
   const open = [...right];
@@ -107,7 +109,11 @@ function sameIntervals(gold: string, prediction: string, tolerance: number): boo
 
 function sameExpression(gold: string, prediction: string, tolerance: number): boolean {
   const [left, right] = [gold, prediction].map((text) => text.split("=")[1] ?? text);
-  return sameFormula(left, right, (x, y) => Math.abs(x - y) <= tolerance * SLACK);
+  const close = (x: number, y: number): boolean => Math.abs(x - y) <= tolerance * SLACK;
+  if (sameFormula(left, right, close)) return true;
+  // The judge calculates with 3.14159, so that a decimal with as many digits is right too.
+  const [a, b] = [left, right].map((text) => text.replace(/\\pi(?![a-z])/g, "(3.14159)"));
+  return (a !== left || b !== right) && sameFormula(a, b, close);
 }
 
 function sameEquation(gold: string, prediction: string): boolean {

@@ -10,9 +10,9 @@ const MAX_TEXT = 4000;
 
 /** What comes before a chosen letter. */
 const CUE =
-  /\b(?:answer|option|choice|choose|chose|select|pick|go with|letter)(?:\s+(?:is|was|would be|should be|must be|option|choice|letter))*\s*(?::|=|\bis\b)?\s*(?:option|choice|letter)?\s*/gi;
+  /\b(?:answer|option|choice|choose|chose|select|pick|go with|letter)(?:\s+(?:is|was|would be|should be|must be|option|choice|letter|definitely|clearly|probably|likely|therefore|thus|indeed))*\s*(?::|=|\bis\b)?\s*(?:option|choice|letter)?\s*/gi;
 /** What may stand around a letter: brackets, emphasis, a box. */
-const WRAPPED = String.raw`(?:\\boxed\{|\\text\{|[(\["'*${"`"}$<]|\s)*`;
+const WRAPPED = String.raw`(?:\\boxed\{|\\text\{|[({\["'*${"`"}$<]|\s)*`;
 /** After a letter that a word follows, only these words leave it a letter: `A because …`, but not `a dog`. */
 const AFTER = String.raw`(?=\s*(?:$|[.,:;)\]}!?"'*${"`"}<\n]|\s(?:because|since|as|is|for|due|given|would|and not|rather)\b))`;
 
@@ -24,18 +24,28 @@ export function optionLetter(
   response: string | null,
   letters?: readonly string[] | null,
 ): string | null {
-  const known = letters?.length ? letters.map((letter) => letter.toUpperCase()) : [...DEFAULT_LETTERS];
+  const known = letters?.length
+    ? letters.map((letter) => letter.toUpperCase())
+    : [...DEFAULT_LETTERS];
   const text = answerPart(response ?? "");
   if (text === "" || known.some((letter) => !/^[A-Z]$/.test(letter))) return null;
   const one = `([${known.join("")}${known.join("").toLowerCase()}])`;
   return (
-    whole(text, one) ?? label(text, one) ?? cued(text, one) ?? asserted(text, one) ?? alone(text, known)
+    whole(text, one) ??
+    whole(text.split("\n")[0], one) ??
+    label(text, one) ??
+    cued(text, one) ??
+    asserted(text, one) ??
+    alone(text, known)
   );
 }
 
 /** What an answer tag or the last box holds, else the whole. */
 function answerPart(response: string): string {
-  const text = response.length > 2 * MAX_TEXT ? response.slice(0, MAX_TEXT) + response.slice(-MAX_TEXT) : response;
+  const text =
+    response.length > 2 * MAX_TEXT
+      ? response.slice(0, MAX_TEXT) + response.slice(-MAX_TEXT)
+      : response;
   const tag = text.toLowerCase().lastIndexOf("<answer>");
   const inner = tag < 0 ? text : text.slice(tag + "<answer>".length).split(/<\/answer>/i)[0];
   return inner.trim();
@@ -52,7 +62,10 @@ function label(text: string, one: string): string | null {
   const found = new RegExp(
     `^(?:\\*\\*)?(?:\\(${one}\\)|\\[${one}\\]|${one}[.:)](?=\\s|\\*|$))`,
   ).exec(text);
-  return upper(found?.[1] ?? found?.[2] ?? found?.[3]);
+  const letter = upper(found?.[1] ?? found?.[2] ?? found?.[3]);
+  // "(A) or (B)" chooses nothing.
+  const others = [...text.matchAll(/\(([A-Za-z])\)/g)].some((other) => upper(other[1]) !== letter);
+  return found?.[3] === undefined && others ? null : letter;
 }
 
 /** "Answer: A", "the best option is B)", "I choose c."; the last of them counts. */
@@ -75,12 +88,14 @@ function asserted(text: string, one: string): string | null {
 
 /** The one letter in brackets; else a capital letter that ends the response after a comma, a colon or "is". */
 function alone(text: string, known: readonly string[]): string | null {
-  const bracketed = new Set([...text.matchAll(/\(([A-Za-z])\)/g)].map((found) => found[1].toUpperCase()));
+  const bracketed = new Set(
+    [...text.matchAll(/\(([A-Za-z])\)/g)].map((found) => found[1].toUpperCase()),
+  );
   const marked = known.filter((letter) => bracketed.has(letter));
   if (marked.length === 1) return marked[0];
-  const last = new RegExp(`(?:[,:;\\n]|\\bis|\\bbe|\\*\\*)\\s*\\**([${known.join("")}])\\**[.!)]*$`).exec(
-    text.slice(-60),
-  );
+  const last = new RegExp(
+    `(?:[,:;\\n]|\\bis|\\bbe|\\*\\*)\\s*\\**([${known.join("")}])\\**[.!)]*$`,
+  ).exec(text.slice(-60));
   return last?.[1] ?? null;
 }
 

@@ -33,8 +33,9 @@ export function createNumberReader(text: string): NumberReader {
   const runs = arithmeticRuns(text);
   let current = 0;
   return {
-    number: (at) => numberAt(text, at),
+    number: (at) => (mayStart(text, at) ? numberAt(text, at) : null),
     arithmetic: (at) => {
+      if (!mayStart(text, at)) return null;
       // Places are asked for in rising order within one search; a new search starts from the front again.
       if (current >= runs.length || (current > 0 && runs[current - 1].end >= at)) current = 0;
       while (current < runs.length && runs[current].end < at) current++;
@@ -43,10 +44,14 @@ export function createNumberReader(text: string): NumberReader {
   };
 }
 
+/** Asked before the patterns, which cost more. */
+const mayStart = (text: string, at: number): boolean => at === 0 || /[\s=]/.test(text[at] ?? "");
+
 function numberAt(text: string, at: number): NumberMatch | null {
   const found = stickyMatch(NUMBER, text, at);
   if (found === null) return null;
-  const [all, thousands, thousandsDecimal = "", whole, decimal = "", bare, integer, percent] = found;
+  const [all, thousands, thousandsDecimal = "", whole, decimal = "", bare, integer, percent] =
+    found;
   const number =
     thousands !== undefined
       ? thousands.replace(/[ ,]/g, "") + thousandsDecimal

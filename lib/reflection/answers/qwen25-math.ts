@@ -11,5 +11,8 @@ export function qwen25Math(gold: string, prediction: string): boolean {
 
 /** The last capital A to E that stands alone, as this grader reads a choice. */
 function lastLetter(text: string): string | undefined {
-  return text.slice(-1000).match(/\b[A-E]\b/g)?.at(-1);
+  return text
+    .slice(-1000)
+    .match(/\b[A-E]\b/g)
+    ?.at(-1);
 }

@@ -10,9 +10,7 @@ export interface Range {
 /** Ranges that neither overlap nor touch, from small to large. A point is a closed range of no length. */
 export type RealSet = readonly Range[];
 
-export const REALS: RealSet = [
-  { low: -Infinity, high: Infinity, lowOpen: true, highOpen: true },
-];
+export const REALS: RealSet = [{ low: -Infinity, high: Infinity, lowOpen: true, highOpen: true }];
 
 export const point = (x: number): RealSet => [{ low: x, high: x, lowOpen: false, highOpen: false }];
 

@@ -54,7 +54,8 @@ export const equalityRules: Readonly<Record<string, EqualityRule>> = {
   olympiadbench: {
     options: ["precision"],
     compare: (gold, prediction, options) => ({
-      equal: prediction !== null && olympiadBench(gold, prediction, { precision: tolerance(options) }),
+      equal:
+        prediction !== null && olympiadBench(gold, prediction, { precision: tolerance(options) }),
       rule: "olympiadbench",
     }),
   },
@@ -71,10 +72,7 @@ export const equalityRules: Readonly<Record<string, EqualityRule>> = {
   },
 };
 
-function plain(
-  rule: string,
-  equal: (gold: string, prediction: string) => boolean,
-): EqualityRule {
+function plain(rule: string, equal: (gold: string, prediction: string) => boolean): EqualityRule {
   return {
     options: [],
     compare: (gold, prediction) => ({
@@ -101,11 +99,15 @@ export function compareAnswers(
       expected: `one of ${Object.keys(equalityRules).join(", ")}`,
     });
   }
-  for (const key of Object.keys(options)) {
-    if (rule.options.includes(key)) continue;
-    throw fault("compareAnswers", `the rules ${rules} have no option ${key}`, {
-      expected: rule.options.length === 0 ? "no options" : rule.options.join(", "),
-    });
+  const unknown = Object.keys(options).filter((key) => !rule.options.includes(key));
+  if (unknown.length > 0) {
+    throw fault(
+      "compareAnswers",
+      `the rules ${rules} have no options named ${unknown.join(", ")}`,
+      {
+        expected: rule.options.length === 0 ? "no options" : rule.options.join(", "),
+      },
+    );
   }
   return rule.compare(gold, prediction, options);
 }
@@ -123,7 +125,9 @@ function compareByMathVerify(gold: string, prediction: string, options: RuleOpti
   }
   const given = Object.keys(options).length > 0;
   return mathVerify(gold, prediction, {
-    matchTypes: types.filter((type): type is "latex" | "expr" => type === "latex" || type === "expr"),
+    matchTypes: types.filter(
+      (type): type is "latex" | "expr" => type === "latex" || type === "expr",
+    ),
     precision: number(options, "precision"),
     strict: flag(options, "strict", true),
     allowSetRelationComp: flag(options, "allow_set_relation_comp", false),

@@ -23,6 +23,8 @@ export type Answer =
 const MAX_DEPTH = 6;
 /** Items of a list; `1,2,1,2,…` would be compared with each other. */
 const MAX_ITEMS = 64;
+/** Signs in a chain of equations or inequalities. */
+const MAX_CHAIN = 16;
 
 /** Reads an answer whose spelling is tidy already. `null` where it states nothing readable. Never throws. */
 export function readAnswer(latex: string): Answer | null {
@@ -35,7 +37,9 @@ function read(latex: string, depth: number): Answer | null {
   if (/^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(text)) return value(text.replace(/,/g, ""));
 
   const groups = split(text, /^;/).parts;
-  const lists = groups.map((group) => split(group, /^,/).parts.filter((part) => part.trim() !== ""));
+  const lists = groups.map((group) =>
+    split(group, /^,/).parts.filter((part) => part.trim() !== ""),
+  );
   if (lists.length > 1 || lists[0].length > 1) return readList(lists, depth);
   if (lists[0].length === 0) return null;
   // A comma at the end of a list of one.
@@ -103,6 +107,7 @@ const SIGN_OF: Readonly<Record<string, Sign>> = {
 function readRelation(text: string, depth: number): Answer | null {
   const { parts, separators } = split(text, RELATION);
   if (separators.length === 0) return readCombination(text, depth);
+  if (separators.length > MAX_CHAIN) return null;
   const approximate = separators.findIndex((sign) => /approx|simeq/.test(sign));
   if (approximate >= 0) return readApproximation(parts, separators, approximate, depth);
   const sides = readItems(parts, depth);
@@ -179,7 +184,12 @@ function readBraces(inner: string, open: string, depth: number): Answer | null {
   return open === "{" ? content : { kind: "set", items: [content], braces: true };
 }
 
-function readParenthesised(inner: string, open: string, close: string, depth: number): Answer | null {
+function readParenthesised(
+  inner: string,
+  open: string,
+  close: string,
+  depth: number,
+): Answer | null {
   // `[x]` is the whole part of x somewhere and a list of one elsewhere.
   if (open !== "(" || close !== ")") return null;
   const content = read(inner, depth + 1);
@@ -246,7 +256,17 @@ export function isName(answer: Answer): boolean {
 }
 
 /** Operators whose letters are no name: `dy/dx`, a sum, a root. */
-const NO_NAMES = new Set(["D", "Integrate", "Sum", "Product", "Limit", "Sqrt", "Root", "Subtract", "Matrix"]);
+const NO_NAMES = new Set([
+  "D",
+  "Integrate",
+  "Sum",
+  "Product",
+  "Limit",
+  "Sqrt",
+  "Root",
+  "Subtract",
+  "Matrix",
+]);
 
 function onlyLetters(tree: MathJson): boolean {
   if (typeof tree === "string") return !["Pi", "ExponentialE", "PositiveInfinity"].includes(tree);
@@ -273,7 +293,7 @@ export function isEquation(answer: Answer): answer is Answer & { kind: "relation
 function split(text: string, separator: RegExp): { parts: string[]; separators: string[] } {
   const [parts, separators]: [string[], string[]] = [[], []];
   let start = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const end = closingOf(text, at);
     if (end > at) {
       at = end + 1;
@@ -299,7 +319,7 @@ function split(text: string, separator: RegExp): { parts: string[]; separators: 
 function closingOf(text: string, at: number): number {
   if (!opens(text, at)) return at;
   let depth = 0;
-  for (let i = at; i < text.length; ) {
+  for (let i = at; i < text.length;) {
     if (opens(text, i)) depth++;
     if (closes(text, i) && --depth === 0) return i;
     i += text[i] === "\\" && "{}\\".includes(text[i + 1] ?? "") ? 2 : 1;
