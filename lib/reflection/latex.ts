@@ -16,7 +16,7 @@ import { readAnswer, type Answer, type Value } from "./answers/structure";
 import { sameUnit } from "./quantity";
 
 /** A decimal is a rounded number: against it six digits are enough, as math-verify compares. */
-export const DECIMAL_PRECISION = 2e-6;
+const DECIMAL_PRECISION = 2e-6;
 
 const READING = { foldCase: false, imaginary: true, degrees: true };
 const LAB: Comparison = {

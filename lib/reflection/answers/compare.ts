@@ -4,7 +4,7 @@
  */
 import { magnitude, subtract, type Complex } from "./complex";
 import { evaluate, hasSeries, type Reading } from "./evaluate";
-import { argsOf, type MathJson } from "./mathjson";
+import type { MathJson } from "./mathjson";
 import { hasMatrix, matrixValue } from "./matrix";
 import { realSetOf, solutionsAre } from "./solutions";
 import { sameSet } from "./real-set";
@@ -325,10 +325,4 @@ export function closeWithin(a: Complex, b: Complex, precision: number): boolean 
 function every(results: readonly (boolean | null)[]): boolean | null {
   if (results.includes(false)) return false;
   return results.includes(null) ? null : true;
-}
-
-/** The letters of a formula, each once. */
-export function lettersOf(tree: MathJson): string[] {
-  if (typeof tree === "string") return /^[a-z](_\w+)?$/i.test(tree) && tree !== "e" ? [tree] : [];
-  return [...new Set(argsOf(tree).flatMap(lettersOf))];
 }

@@ -9,12 +9,12 @@ import { MAX_FORMULA, tidyLatex } from "./notation";
 const READING = { foldCase: false, imaginary: false, degrees: false };
 
 /** A formula's tree, `null` where it is too long or cannot be read. */
-export function formulaOf(latex: string): MathJson | null {
+function formulaOf(latex: string): MathJson | null {
   return latex.length > MAX_FORMULA ? null : readFormula(tidyLatex(latex));
 }
 
 /** The value of a formula without letters, `null` where it has letters, is not real or not finite. */
-export function constantOf(tree: MathJson): number | null {
+function constantOf(tree: MathJson): number | null {
   const exact = exactValue(tree);
   if (exact !== null) {
     const quotient = Number(exact.above) / Number(exact.over);

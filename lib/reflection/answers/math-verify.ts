@@ -5,10 +5,10 @@
  * says nothing.
  */
 import { boxesFromEnd, type Box } from "./boxed";
-import { closeValues, lettersOf, sameAnswer, sameAtPoints, type Comparison } from "./compare";
+import { closeValues, sameAnswer, sameAtPoints, type Comparison } from "./compare";
 import { exactValue, sameFraction } from "./exact";
 import { candidatesOf, type Candidate } from "./extraction";
-import { digitsOf, readFormula, type MathJson } from "./mathjson";
+import { digitsOf, lettersOf, readFormula, type MathJson } from "./mathjson";
 import { MAX_FORMULA, tidyLatex, withoutUnits } from "./notation";
 import { isValue, readAnswer, type Answer, type Value } from "./structure";
 

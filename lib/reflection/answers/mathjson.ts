@@ -108,3 +108,9 @@ export function digitsOf(tree: MathJson): string | null {
   const inner = headOf(tree) === "Negate" ? digitsOf(argsOf(tree)[0]) : null;
   return inner === null || inner.startsWith("-") ? null : `-${inner}`;
 }
+
+/** The letters of a formula, each once. */
+export function lettersOf(tree: MathJson): string[] {
+  if (typeof tree === "string") return /^[a-z](_\w+)?$/i.test(tree) && tree !== "e" ? [tree] : [];
+  return [...new Set(argsOf(tree).flatMap(lettersOf))];
+}

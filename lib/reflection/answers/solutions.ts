@@ -1,6 +1,6 @@
 /** Inequalities and sets of numbers that say the same: `1 < x < 2` and `(1, 2)`. */
 import { evaluate, type Reading } from "./evaluate";
-import { argsOf, digitsOf, headOf, type MathJson } from "./mathjson";
+import { argsOf, digitsOf, headOf, lettersOf, type MathJson } from "./mathjson";
 import {
   difference,
   holdsNumber,
@@ -66,7 +66,7 @@ export function solutionsAre(
   const sides = relation.sides.filter(isValue);
   if (sides.length < relation.sides.length) return null;
   const trees = sides.map(({ tree }) => tree);
-  const names = new Set(trees.flatMap(lettersIn).map(folded));
+  const names = new Set(trees.flatMap(lettersOf).map(folded));
   if (names.size !== 1) return null;
   const [name] = names;
   function folded(letter: string): string {
@@ -105,9 +105,4 @@ function numbersIn(tree: MathJson): number[] {
   const [above, over] = headOf(tree) === "Divide" ? argsOf(tree).map(digitsOf) : [];
   const quotient = above != null && over != null ? [Number(above) / Number(over)] : [];
   return [...quotient, ...argsOf(tree).flatMap(numbersIn)];
-}
-
-function lettersIn(tree: MathJson): string[] {
-  if (typeof tree === "string") return /^[a-z](_\w+)?$/i.test(tree) && tree !== "e" ? [tree] : [];
-  return argsOf(tree).flatMap(lettersIn);
 }
