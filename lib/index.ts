@@ -55,6 +55,8 @@ export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./r
 export { judge } from "./reflection/equality";
 export { scoreResponse, type RewardBreakdown } from "./reflection/rewards";
 export { lengthReward, effectivenessReward, type RewardParts } from "./reflection/reward-parts";
+export { compareAnswers, equalityRules, type RuleVerdict } from "./reflection/answers/rules";
+export { optionLetter } from "./reflection/answers/option-letter";
 export {
   rewardConfig,
   rewardPresets,
