@@ -3,7 +3,7 @@ import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { parseExpression } from "../expression";
 import { pythonValue, twoDecimals, type PythonNumber } from "../expression-value";
 import { imagesThenText, letter, optionalText, overall, tally, text, texts } from "../fields";
-import { extractionQuestion } from "../extraction-prompt";
+import { extractionQuestion } from "../judge-questions";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
 import { afterLast, beforeFirst, floatRepr, lstrip, parseFloat, rstrip, strip } from "../python";

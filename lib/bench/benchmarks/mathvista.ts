@@ -1,6 +1,6 @@
 /** MathVista (arXiv 2310.02255): 1,000 problems in testmini. The authors have a model extract, and rules normalise and judge. */
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
-import { extractionQuestion } from "../extraction-prompt";
+import { extractionQuestion } from "../judge-questions";
 import {
   byAccuracy,
   imageCount,
