@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   eval: () => import("./cli/eval"),
   reward: () => import("./cli/reward"),
   equal: () => import("./cli/equal"),
+  score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
   runs: () => import("./cli/runs"),

@@ -133,3 +133,16 @@ export function byAccuracy(tallies: Readonly<Record<string, Tally>>): Record<str
   const share = ({ correct, total }: Tally) => correct / total;
   return Object.fromEntries(Object.entries(tallies).sort(([, a], [, b]) => share(b) - share(a)));
 }
+
+/** The gold answer; empty where the record has none, as in the test splits whose answers are kept back. */
+export function goldText(record: BenchRecord): string {
+  return optionalText(record, "answer") ?? "";
+}
+
+/** Whether there is an answer to compare with. */
+export function hasGold(record: BenchRecord): boolean {
+  return ["answer", "final_answer", "gold", "ground_truth"].some((key) => {
+    const value = record[key];
+    return value !== undefined && value !== null && value !== "";
+  });
+}

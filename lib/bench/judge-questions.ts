@@ -125,3 +125,45 @@ export function correctnessQuestion(options: {
     otherwise: false,
   };
 }
+
+/** MathVerse asks until a reply can be read; somebody has to stop. */
+const TEN_TRIES = Array.from({ length: 10 }, () => 0);
+
+/** MathVerse's first question: the short answer in a response, without explanation; "null" where there is none. */
+export function shortAnswerQuestion(response: string): JudgeQuestion<string | null> {
+  return {
+    prompt: [
+      "From a model's response to a mathematics problem, copy the final answer and nothing else. If the response holds no answer, write null.",
+      "Model response: 'Rounded to one decimal place, the perimeter is 14.2 cm.'\nExtracted Answer: 14.2 cm",
+      "Model response: 'Therefore the statement about the two lines is\n\nC. They meet at one point.'\nExtracted Answer: C",
+      "Model response: 'The domain is \\((-1, 4]\\) and the range \\([0, 2)\\).'\nExtracted Answer: Domain: \\((-1, 4]\\), Range: \\([0, 2)\\)",
+      "Model response: 'Without the figure the angle cannot be found.'\nExtracted Answer: null",
+      `Model response: '${response}'\nExtracted Answer: `,
+    ].join("\n\n"),
+    temperatures: FIVE_TRIES,
+    read: (reply) => (reply.trim() === "" ? null : reply.trim()),
+    otherwise: null,
+  };
+}
+
+/** MathVerse's second question: whether an extracted answer agrees with the standard one, 1 or 0. */
+export function scoreQuestion(options: {
+  question: string;
+  gold: string;
+  answer: string;
+}): JudgeQuestion<boolean> {
+  const { question, gold, answer } = options;
+  return {
+    prompt: [
+      "Two answers to a mathematics question are given. Judge whether the model's answer agrees completely with the standard answer; for questions without options the same meaning in other words agrees (0.5 m and 50 cm). Reply with 1 if they agree, else with 0.",
+      "[Question]: Write the interval shown on the number line.\n[Standard Answer]: (-1,3]\n[Model Answer]: (-1, 3)\nJudgement: 0",
+      "[Question]: How long is AB? Choices: A:2 B:4 C:6 D:8\n[Standard Answer]: C\n[Model Answer]: B:4\nJudgement: 0",
+      "[Question]: How long is AB? Choices: A:2 B:4 C:6 D:8\n[Standard Answer]: C\n[Model Answer]: null\nJudgement: 0",
+      "[Question]: Which equation has the circle? A. x^2+y^2=4 B. Cannot be told.\n[Standard Answer]: A\n[Model Answer]: x^2+y^2=4\nJudgement: 1",
+      `[Question]: ${question}\n[Standard Answer]: ${gold}\n[Model Answer]: ${answer}\nJudgement: `,
+    ].join("\n\n"),
+    temperatures: TEN_TRIES,
+    read: (reply) => (/^[01]$/.test(reply.trim()) ? reply.trim() === "1" : null),
+    otherwise: false,
+  };
+}

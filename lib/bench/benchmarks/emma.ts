@@ -11,6 +11,7 @@ import {
   tally,
   text,
   texts,
+  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { correctnessQuestion } from "../judge-questions";
@@ -64,7 +65,7 @@ export const benchmark: Benchmark = {
   },
 
   extract(response, record, rules) {
-    if (rules === "vlmevalkit" && /^[A-Z]$/.test(text(record, "answer"))) {
+    if (rules === "vlmevalkit" && /^[A-Z]$/.test(goldText(record))) {
       const option = inferOption(response, texts(record, "options"));
       if (option !== null) return { value: option, rule: "prefetch" };
     }
@@ -72,7 +73,7 @@ export const benchmark: Benchmark = {
   },
 
   judge(extraction, record, rules): Step<Judgement> {
-    const gold = text(record, "answer");
+    const gold = goldText(record);
     const correct = isEqual(extraction, gold) || isEqual(extraction, contentOf(record));
     const value = { prediction: extraction, correct };
     if (rules === "official") return { value, rule: "is-equal" };
@@ -128,7 +129,7 @@ function isChoice(record: BenchRecord): boolean {
 function contentOf(record: BenchRecord): string {
   const given = optionalText(record, "gt_content");
   if (given !== null) return given;
-  const gold = text(record, "answer");
+  const gold = goldText(record);
   const index = gold.toUpperCase().charCodeAt(0) - 65;
   return (isChoice(record) ? texts(record, "options")[index] : undefined) ?? gold;
 }

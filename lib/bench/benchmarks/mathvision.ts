@@ -2,7 +2,16 @@
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { parseExpression } from "../expression";
 import { pythonValue, twoDecimals, type PythonNumber } from "../expression-value";
-import { imagesThenText, letter, optionalText, overall, tally, text, texts } from "../fields";
+import {
+  imagesThenText,
+  letter,
+  optionalText,
+  overall,
+  tally,
+  text,
+  texts,
+  goldText,
+} from "../fields";
 import { extractionQuestion } from "../judge-questions";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
@@ -190,7 +199,7 @@ function braceFractions(text: string): string {
 
 /** Right if it equals the letter or the text of the gold option. */
 function judgeByRounding(extraction: string, record: BenchRecord): Step<Judgement> {
-  const gold = text(record, "answer");
+  const gold = goldText(record);
   const choices = options(record);
   const choice = choices[gold.charCodeAt(0) - 65] ?? "";
   const correct =
@@ -266,7 +275,7 @@ function prefetch(response: string, record: BenchRecord): Step<string | null> {
   const choices = options(record);
   const inferred = choices.length > 0 ? inferOption(inner, choices) : null;
   if (inferred !== null) return { value: inferred, rule: "prefetch" };
-  if (choices.length === 0 && closeEqual(inner, text(record, "answer"))) {
+  if (choices.length === 0 && closeEqual(inner, goldText(record))) {
     return { value: inner, rule: "prefetch" };
   }
   return {
@@ -280,7 +289,7 @@ function judgeByInference(extraction: string, record: BenchRecord): Step<Judgeme
   const inner = firstBox(extraction);
   const choices = options(record);
   const prediction = choices.length > 0 ? inferOption(inner, choices) : inner;
-  const correct = prediction !== null && closeEqual(prediction, text(record, "answer"));
+  const correct = prediction !== null && closeEqual(prediction, goldText(record));
   return { value: { prediction, correct }, rule: choices.length > 0 ? "option" : "is-equal" };
 }
 

@@ -12,6 +12,7 @@ import {
   tally,
   text,
   texts,
+  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
@@ -62,7 +63,7 @@ export const benchmark: Benchmark = {
   judge(extraction, record, rules) {
     if (rules === "vlmevalkit") return judgeTyped(extraction, record);
     const { prediction, rule } = normalise(extraction, record);
-    const gold = text(record, "answer");
+    const gold = goldText(record);
     const correct =
       rules === "official"
         ? prediction === gold
@@ -106,7 +107,7 @@ const answerType = (record: BenchRecord): string => about(record, "answer_type")
 
 function goldLetter(record: BenchRecord): string {
   const given = optionalText(record, "answer_option");
-  return given ?? letter(texts(record, "choices").indexOf(text(record, "answer")));
+  return given ?? letter(texts(record, "choices").indexOf(goldText(record)));
 }
 
 function hint(record: BenchRecord): string {
@@ -238,7 +239,7 @@ function prefetch(response: string, record: BenchRecord): Step<string | null> {
 
 /** Letters by letter, numbers as numbers without rounding; a list is compared with the word None and never right. */
 function judgeTyped(extraction: string, record: BenchRecord): Step<Judgement> {
-  const gold = text(record, "answer");
+  const gold = goldText(record);
   if (isChoice(record)) {
     const prediction = inferOption(extraction, texts(record, "choices"));
     const correct = prediction !== null && prediction === goldLetter(record);

@@ -10,6 +10,7 @@ import {
   tally,
   text,
   texts,
+  goldText,
 } from "../fields";
 import { optionQuestion } from "../judge-questions";
 import { disciplineOf } from "../mmmu-subjects";
@@ -58,7 +59,7 @@ export const benchmark: Benchmark = {
   },
 
   judge(extraction, record) {
-    const correct = extraction === text(record, "answer");
+    const correct = extraction === goldText(record);
     return { value: { prediction: extraction, correct }, rule: "letter" };
   },
 

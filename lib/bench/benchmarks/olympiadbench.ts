@@ -18,7 +18,7 @@ export const benchmark: Benchmark = {
   name: "olympiadbench",
   title: "OlympiadBench",
   idFields: ["id", "index"],
-  extractionField: "answer",
+  extractionField: "extraction",
 
   problem(record, images) {
     return {
