@@ -176,20 +176,22 @@ export interface Comparison {
   ratio: number | null;
 }
 
-const POINTS = 8;
+/** Half of the points have positive letters only, so that roots and logarithms have values there. */
+const POINTS = 16;
 const TOLERANCE = 1e-9;
 
 /**
- * Compares two expressions at fixed points: what is equal at eight arbitrary points is equal (Schwartz–Zippel, with reals
- * for the field), and no expression takes long. Points where either has no real value do not count; fewer than three that
- * do decide nothing.
+ * Compares two expressions at fixed points: what is equal at arbitrary points is equal (Schwartz–Zippel, with reals for the
+ * field), and no expression takes long. Where only one of the two has a real value they differ, as √(x²y) and x√y do for
+ * negative x; fewer than three points at which both have one decide nothing.
  */
 export function compare(a: Node, b: Node): Comparison {
   const pairs: [number, number][] = [];
   for (let point = 0; point < POINTS; point++) {
     const symbol = sample(point);
-    const pair: [number, number] = [evaluate(a, symbol), evaluate(b, symbol)];
-    if (pair.every(Number.isFinite)) pairs.push(pair);
+    const [x, y] = [evaluate(a, symbol), evaluate(b, symbol)];
+    if (Number.isFinite(x) !== Number.isFinite(y)) return { difference: null, ratio: null };
+    if (Number.isFinite(x)) pairs.push([x, y]);
   }
   if (pairs.length < 3) return { difference: null, ratio: null };
   const scale = (at: number) => Math.max(Math.abs(pairs[at][0]), Math.abs(pairs[at][1]));
@@ -209,7 +211,7 @@ export function compare(a: Node, b: Node): Comparison {
   return { difference: steady ? differences[0] : null, ratio: even ? ratios[0] : null };
 }
 
-/** An environment that gives every name its own value between 0.3 and 2.3, another one at each point. */
+/** An environment that gives every name its own value of size 0.3 to 2.3, another one at each point. */
 function sample(point: number): Environment {
   return (name, args) => {
     if (name === "pi" && args.length === 0) return Math.PI;
@@ -218,7 +220,8 @@ function sample(point: number): Environment {
     hash ^= hash >>> 15;
     const start = (hash >>> 0) / 2 ** 32;
     const phase = args.reduce((sum, arg, i) => sum + arg * (1.7 + i), start);
-    return 0.3 + 2 * (args.length === 0 ? start : 0.5 + 0.5 * Math.sin(7 * phase));
+    const size = 0.3 + 2 * (args.length === 0 ? start : 0.5 + 0.5 * Math.sin(7 * phase));
+    return point >= POINTS / 2 && (hash & 64) !== 0 ? -size : size;
   };
 }
 

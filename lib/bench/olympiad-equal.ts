@@ -202,7 +202,15 @@ function equationsEqual(a: string, b: string): boolean {
   const [x, y] = [a, b].map(balance);
   if (x === null || y === null) return false;
   const { ratio } = compare(x, y);
-  return ratio !== null && (isWhole(ratio) || isWhole(1 / ratio));
+  if (ratio === null) return false;
+  // A quotient that sympy computes from decimals is a float, and no whole number to it unless it is one by cancelling.
+  if (hasDecimals(x) || hasDecimals(y)) return Math.abs(Math.abs(ratio) - 1) <= 1e-9;
+  return isWhole(ratio) || isWhole(1 / ratio);
+}
+
+function hasDecimals(node: Node): boolean {
+  if (node.op === "number") return !node.integer && Number.isFinite(node.value);
+  return "args" in node && node.args.some(hasDecimals);
 }
 
 /** Left side minus right side; `null` unless there are two sides with something unknown in them. */
