@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   grpo: () => import("./cli/grpo"),
   eval: () => import("./cli/eval"),
   reward: () => import("./cli/reward"),
+  "reward-bench": () => import("./cli/reward-bench"),
   equal: () => import("./cli/equal"),
   score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),
@@ -33,6 +34,8 @@ async function main(words: readonly string[]): Promise<number> {
     .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
     .version(version())
     .helpCommand(false)
+    // `srpo data attempt --policy` is the part's option, not the stage's.
+    .enablePositionalOptions()
     .showHelpAfterError("Add --help to see what there is.")
     .exitOverride();
   const [name] = words;
@@ -40,6 +43,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     for (const { command } of await Promise.all(called.map((key) => commands[key]()))) {
       program.addCommand(command.copyInheritedSettings(program));
+      for (const inner of command.commands) inner.copyInheritedSettings(program);
     }
     await program.parseAsync(words, { from: "user" });
     return 0;

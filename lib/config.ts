@@ -3,8 +3,20 @@
  * not a known key of the right type is refused with the keys that there are.
  */
 import { fault } from "./engine/errors";
+import { FIRST_SOLUTION_MASKS } from "./reflection/first-solution-mask";
 import type { RewardConfig } from "./reflection/reward-config";
 import type { GrpoConfig } from "./train/grpo";
+import {
+  AGGREGATIONS,
+  ANSWERS,
+  checkObjective,
+  CORRECTIONS,
+  KL_ESTIMATES,
+  KL_PLACES,
+  LOSSES,
+  objectiveDefaults,
+  REWARD_SCALES,
+} from "./train/objective";
 import type { SftConfig } from "./train/sft";
 
 /** How many problems each set holds, and the seed they are drawn from. */
@@ -62,6 +74,7 @@ const small: Spec = {
     warmup: 0.1,
     weightDecay: 0.01,
     maxGradNorm: 1,
+    stopGradNorm: 1000,
     evalShare: 0.05,
     evalEvery: 10,
     saveEvery: 20,
@@ -73,14 +86,14 @@ const small: Spec = {
     maxNewTokens: 112,
     temperature: 1,
     miniBatches: 2,
+    microBatch: 16,
     learningRate: 1e-4,
     warmupSteps: 4,
     weightDecay: 0,
     maxGradNorm: 1,
-    clipLow: 0.2,
-    clipHigh: 0.2,
-    beta: 0,
-    stdFloor: 0.1,
+    stopGradNorm: 1000,
+    ...objectiveDefaults,
+    firstSolutionMask: "never",
     saveEvery: 20,
     logRolloutsEvery: 10,
   },
@@ -109,7 +122,7 @@ export type SpecChanges = {
 /**
  * A preset with changes.
  * @param preset `LAB_PRESET` by default, else `small`
- * @throws LabError naming the key, with the keys that there are
+ * @throws LabError naming the key, with the keys that there are, or settings that contradict each other
  */
 export function loadSpec(changes: SpecChanges = {}, preset?: string): Spec {
   const name = preset ?? process.env.LAB_PRESET ?? "small";
@@ -120,7 +133,9 @@ export function loadSpec(changes: SpecChanges = {}, preset?: string): Spec {
       try: "LAB_PRESET=small, or leave it out",
     });
   }
-  return merge(presets[name as PresetName], changes);
+  const spec = merge(presets[name as PresetName], changes);
+  checkObjective("loadSpec", spec.grpo);
+  return spec;
 }
 
 function merge(base: Spec, changes: SpecChanges): Spec {
@@ -161,26 +176,57 @@ function checkKey(where: string, key: string, known: readonly string[]): void {
   });
 }
 
-/** Settings that measure; all others count something. */
+/** Settings that measure; all other numbers count something. */
 const MEASURES = new Set([
   ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
-  ...["evalShare", "clipLow", "clipHigh", "beta", "stdFloor"],
+  ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "cispoMax", "beta", "entropyCoef"],
+  ...["stdFloor", "stdEpsilon", "overlongPenalty", "filterLow", "filterHigh"],
+  ...["importanceMin", "importanceMax"],
 ]);
 /** Counts that may be 0: `every 0 steps` is never. */
 const MAY_BE_ZERO = new Set([
   ...["seed", "ood", "warmupSteps", "evalEvery", "saveEvery", "logRolloutsEvery"],
+  ...["overlongBuffer"],
 ]);
+/** Settings that name something, with all that can be named. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  loss: LOSSES,
+  kl: KL_ESTIMATES,
+  klIn: KL_PLACES,
+  scaleRewards: REWARD_SCALES,
+  aggregation: AGGREGATIONS,
+  filterOn: ANSWERS,
+  importanceSampling: CORRECTIONS,
+  firstSolutionMask: FIRST_SOLUTION_MASKS,
+};
 
-/** Every setting of a spec is a number. */
+/** A setting is a number, a yes or no, or one of some names; which, the preset's own value shows. */
 function checkValue(path: string, value: unknown, old: unknown): void {
-  const key = path.split(".").at(-1) as string;
-  const whole = !MEASURES.has(key);
-  const least = whole && !MAY_BE_ZERO.has(key) ? 1 : 0;
-  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
-  if (fits && (value as number) >= least) return;
+  const { fits, expected } = rangeOf(path.split(".").at(-1) as string, old);
+  if (fits(value)) return;
   throw fault("loadSpec", `${path} has a value that cannot be`, {
     // JSON has no NaN and no Infinity.
     got: typeof value !== "number" || Number.isFinite(value) ? value : String(value),
-    expected: `a ${whole ? "whole " : ""}number of ${least} or more, such as ${String(old)}`,
+    expected,
   });
+}
+
+function rangeOf(
+  key: string,
+  old: unknown,
+): { fits: (value: unknown) => boolean; expected: string } {
+  if (typeof old === "boolean") {
+    return { fits: (value) => typeof value === "boolean", expected: "true or false" };
+  }
+  if (typeof old === "string") {
+    const choices: readonly unknown[] = CHOICES[key];
+    return { fits: (value) => choices.includes(value), expected: `one of ${choices.join(", ")}` };
+  }
+  const whole = !MEASURES.has(key);
+  const least = whole && !MAY_BE_ZERO.has(key) ? 1 : 0;
+  return {
+    fits: (value) =>
+      (whole ? Number.isSafeInteger(value) : Number.isFinite(value)) && (value as number) >= least,
+    expected: `a ${whole ? "whole " : ""}number of ${least} or more, such as ${String(old)}`,
+  };
 }

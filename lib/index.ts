@@ -16,6 +16,8 @@ export {
   type Watcher,
 } from "./stages/context";
 export { loadProblems, type SetName } from "./stages/problems";
+export { readSources, type ReadOptions, type SourceReport } from "../datasets/sources/read";
+export { sources } from "../datasets/sources/index";
 export { constructData, type ConstructionResult } from "./stages/construct";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
@@ -28,32 +30,68 @@ export { showFigure, saveFigure } from "./lab/figure";
 export { createMonitor } from "./lab/monitor";
 export { watch, stageViews } from "./lab/watch";
 export { saveResults } from "./lab/results";
-export { lastRollouts } from "./lab/rollout-samples";
+export { lastRollouts, readRollouts, rolloutTable } from "./lab/rollout-samples";
+export { showTokens, tokenView } from "./lab/token-view";
+export { tokenCells, type TokenCell } from "./lab/token-cells";
 export { showTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
 export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
 export { reportTable, reportFigure, type Reports } from "./lab/report-view";
+export {
+  advantageRows,
+  attackRows,
+  bestPolicyRows,
+  boundaryFigure,
+  findingRows,
+  truthTableRows,
+} from "./lab/reward-bench-view";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 
 // ---- the method
 export type * from "./types";
 export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./reflection/template";
 export { judge } from "./reflection/equality";
-export { scoreResponse, lengthReward, effectivenessReward } from "./reflection/rewards";
+export { scoreResponse, type RewardBreakdown } from "./reflection/rewards";
+export { lengthReward, effectivenessReward, type RewardParts } from "./reflection/reward-parts";
 export {
   rewardConfig,
   rewardPresets,
   type RewardConfig,
   type RewardPreset,
 } from "./reflection/reward-config";
+export { guards, guardChanges, withGuards, type GuardName } from "./reflection/guards";
+export { defectRows, officialDefects } from "./reflection/official-defects";
+export {
+  trainedSpan,
+  trainedTokens,
+  type FirstSolutionMask,
+} from "./reflection/first-solution-mask";
+export { benchReward, type BenchReport } from "./reflection/reward-bench/bench";
+export { rewardFunction, type RewardFunction } from "./reflection/reward-bench/trial";
+export { advantagesAfter, advantagesWithout } from "./reflection/reward-bench/advantages";
 export { transitionOf, summarizeTransitions } from "./reflection/transitions";
 export { createRuleTeacher, type Teacher } from "./reflection/teacher";
 export { toSharegpt, toPlainCot } from "./reflection/records";
 export { buildMessages, type PromptStyle } from "./reflection/prompts";
-export { groupAdvantages, clippedLoss } from "./train/losses";
-export { trainGrpo, type GrpoConfig, type Rollout } from "./train/grpo";
+export { batchAdvantages, groupAdvantages, overlongReward } from "./train/advantages";
+export { policyLoss, type TokenTerms } from "./train/losses";
+export { lossWeights, batchSize, type BatchSize } from "./train/weights";
+export { klOfToken, sequenceKl } from "./train/kl";
+export { importanceRatios } from "./train/importance";
+export { keepsGroup } from "./train/filter";
+export { ratioStatistics, type RatioStatistics } from "./train/statistics";
+export {
+  lossRecipe,
+  objectiveDefaults,
+  type LossName,
+  type ObjectiveConfig,
+} from "./train/objective";
+export { trainGrpo, type GrpoConfig } from "./train/grpo";
+export type { CustomReward, RewardSample } from "./train/custom-reward";
+export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
+export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
 
@@ -64,4 +102,7 @@ export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
+export { createOpenAiEngine } from "./rollout/openai/engine";
+export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
+export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";
 export type { RolloutEngine, RolloutRequest } from "./rollout/engine";

@@ -116,6 +116,7 @@ describe("srpo", function () {
       ],
       ["no input", ["reward"], /required option '--in <file>'/],
       ["an unknown preset", ["reward", "--in", "-", "--preset", "x"], /paper, official-code/],
+      ["an unknown guard", ["reward", "--in", "-", "--guard", "x"], /no such guard.*copying/],
       ["unknown rules", ["equal", "--in", "-", "--rules", "x"], /Allowed choices are lab/],
       ["a word too many", ["runs", "all"], /too many arguments/],
       ["half a setting", ["data", "--set", "sft.batch"], /key=value/],
@@ -142,12 +143,12 @@ describe("srpo", function () {
 
   it("explains every command with an example", async () => {
     const { out } = await srpo(["--help"]);
-    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[options\])? {2,}\S/gm)].map(
+    const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])? {2,}\S/gm)].map(
       ([, name]) => name,
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "equal", "parity", "generate", "runs"],
+      ...["reward", "reward-bench", "equal", "parity", "generate", "runs"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);
@@ -190,6 +191,27 @@ describe("srpo", function () {
         published.map(({ accuracy, efficacy }) => accuracy + efficacy),
         [0.75, 1, 0.25, 0],
       );
+    });
+
+    it("switches guards on and says what they took, and why parts are 0", async () => {
+      const input = jsonl([
+        { response: response("7", "7").replace("<think>x<", "<think>abcdefg<"), gold: "7" },
+        { response: response("6", "7"), gold: "7", first_accuracy: 0.1 },
+        { response: "<think>x</think><answer>7</answer>", gold: "7", first_accuracy: "low" },
+      ]);
+      const { rows, status } = await srpo(
+        ["reward", "--in", "-", "--explain", "--guard", "copying,length-gate", "sandbagging=0.4"],
+        { input },
+      );
+      assert.equal(status, 1);
+      assert.deepEqual(
+        rows.map(({ guards }) => guards),
+        [["copying"], ["sandbagging"], undefined],
+      );
+      assert.deepEqual([rows[0].efficacy, rows[1].efficacy], [0, 0.125]);
+      assert.match((rows[0].reasons as Record<string, string>).efficacy, /guard copying/);
+      assert.match(String(rows[2].error), /first_accuracy is no number/);
+      assert.equal(rows[2].line, 3);
     });
 
     it("counts a row's length in the tokens of the row's tokenizer", async () => {
@@ -279,6 +301,50 @@ describe("srpo", function () {
         const { status, out, err } = await srpo(["reward", "--in", path]);
         assert.deepEqual({ status, out }, { status: 1, out: "" });
         assert.ok(err.includes(path) && !err.includes("    at "), err);
+      }
+    });
+  });
+
+  describe("reward-bench", () => {
+    it("tries a preset, one JSON line a result, and says what it found", async () => {
+      const args = ["reward-bench", "--preset", "paper", "--section", "attacks", "findings"];
+      const { status, rows, err } = await srpo(args);
+      assert.equal(status, 0);
+      assert.ok(rows.filter(({ section }) => section === "attacks").length >= 25);
+      assert.match(err, /a vacuous reflection wins once a ≥ r/);
+    });
+
+    it("tries a reward of the user's own, of either kind of module", async () => {
+      for (const [file, text] of [
+        [
+          "own.cjs",
+          "exports.reward = async ({ second }, { answer }) => +(second.answer === answer);",
+        ],
+        [
+          "own.mjs",
+          "export const reward = ({ first }, { answer }) => ({ first: +(first.answer === answer) });",
+        ],
+      ]) {
+        const path = join(folder, file);
+        writeFileSync(path, text);
+        const args = ["reward-bench", "--reward", path, "--section", "truth-table"];
+        const { status, rows, err } = await srpo(args);
+        assert.equal(status, 0, err);
+        assert.equal(rows[0].transition, "RR");
+        assert.equal(rows[0].total, 1);
+      }
+    });
+
+    it("names a reward that is not there, and a module without one", async () => {
+      const empty = join(folder, "empty.cjs");
+      writeFileSync(empty, "exports.score = 1;");
+      for (const [path, message] of [
+        ["none.mjs", /no file at none\.mjs/],
+        [empty, /exports no reward.*score/],
+      ] as const) {
+        const { status, err } = await srpo(["reward-bench", "--reward", path]);
+        assert.equal(status, 1);
+        assert.match(err, message);
       }
     });
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadSpec, type SpecChanges } from "../lib/config";
 import { LabError } from "../lib/engine/errors";
+import { lossRecipe } from "../lib/train/objective";
 
 /** Runs `work` and checks that it fails with a message of the house's own. */
 function refuses(work: () => unknown, ...parts: (string | RegExp)[]): void {
@@ -70,6 +71,44 @@ describe("spec", () => {
     }
     refuses(() => loadSpec({ sft: 3 } as unknown as SpecChanges), "sft is a group of settings");
     refuses(() => loadSpec({ seed: {} } as unknown as SpecChanges), "seed has a value");
+  });
+
+  it("takes a setting's name or a yes or no, and names the choices where it cannot be", () => {
+    const { grpo } = loadSpec({
+      grpo: { loss: "dapo", scaleRewards: "batch", maskTruncated: true, overlongBuffer: 0 },
+    });
+    assert.deepEqual([grpo.loss, grpo.scaleRewards, grpo.maskTruncated], ["dapo", "batch", true]);
+    const wrong: [string, unknown, RegExp][] = [
+      ["loss", "ppo", /grpo\.loss .*got "ppo".*one of grpo, dr_grpo, dapo, bnpo, gspo, cispo/],
+      ["loss", 3, /one of grpo/],
+      ["scaleRewards", true, /got true.*one of group, batch, none/],
+      ["kl", "k4", /one of k1, k2, k3/],
+      ["klIn", "advantage", /one of loss, reward/],
+      ["filterOn", "second", /one of first, final/],
+      ["aggregation", "sum", /one of sum_then_normalize, normalize_then_sum/],
+      ["importanceSampling", "token", /one of none, token_truncate, .*sequence_mask/],
+      ["maskTruncated", "yes", /got "yes".*true or false/],
+      ["maskTruncated", 1, /true or false/],
+      ["maxDraws", 0, /1 or more/],
+      ["filterLow", -0.1, /a number of 0 or more/],
+    ];
+    for (const [key, value, message] of wrong) {
+      refuses(() => loadSpec({ grpo: { [key]: value } } as SpecChanges), message);
+    }
+  });
+
+  it("refuses settings that contradict each other", () => {
+    refuses(() => loadSpec({ grpo: { maxDraws: 3 } }), "loadSpec", /maxDraws.*drops nothing/);
+    refuses(() => loadSpec({ grpo: { overlongBuffer: 500 } }), /overlongBuffer.*longer/);
+    const dapo = lossRecipe("dapo", { maxNewTokens: 112, group: 8 });
+    assert.equal(loadSpec({ grpo: dapo }, "small").grpo.overlongBuffer, 22);
+  });
+
+  it("has choices for every setting that is a name", () => {
+    for (const [key, value] of Object.entries(loadSpec().grpo)) {
+      if (typeof value !== "string") continue;
+      refuses(() => loadSpec({ grpo: { [key]: "nonsense" } } as SpecChanges), `one of `, value);
+    }
   });
 
   it("lets a share be one, a penalty none, and a thing happen never", () => {

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { basePolicyFolder } from "../paths";
 import { loadTokenizer, type Tokenizer } from "../policy/tokenizer";
 import { goldOf } from "../reflection/answer-type";
+import { guards, withGuards } from "../reflection/guards";
 import {
   rewardConfig,
   rewardPresets,
@@ -11,7 +12,15 @@ import {
 } from "../reflection/reward-config";
 import { scoreResponse } from "../reflection/rewards";
 import { parseResponse } from "../reflection/template";
-import { mapRows, optionalText, optionalTexts, textField, type Row } from "./io";
+import { mapRows, optionalNumber, optionalText, optionalTexts, textField, UsageError } from "./io";
+import type { Row } from "./io";
+
+interface Options {
+  in: string;
+  preset: RewardPreset;
+  guard?: string[];
+  explain?: boolean;
+}
 
 export const command = new Command("reward")
   .description(
@@ -24,22 +33,45 @@ export const command = new Command("reward")
       .choices(Object.keys(rewardPresets))
       .default("paper"),
   )
+  .option(
+    "--guard <names...>",
+    `what is not paid: ${Object.keys(guards).join(", ")} or all; padding=48 and sandbagging=0.4 take a number`,
+  )
+  .option("--explain", "adds reasons, guards and lengths to each row")
   .addHelpText(
     "after",
     `
+first_accuracy in a row tells the guard sandbagging how many first answers are right lately.
 question_type is multi_choice or free_form; without it, choices or a lone letter make a choice.
 tokenizer is a folder with tokenizer.json; tokens are the embedded policy's unless a row names one.
 
 Example:
   echo '{"response":"<think>3+4=7</think><answer>7</answer>","gold":"7"}' | npx srpo reward --in - --preset task-only`,
   )
-  .action(async ({ in: path, preset }: { in: string; preset: RewardPreset }) => {
-    const config = rewardConfig(preset);
+  .action(async ({ in: path, preset, guard = [], explain = false }: Options) => {
+    const config = guardedConfig(preset, guard);
     const tokenizers = createTokenizerCache();
-    await mapRows(path, (row) => rewardRow(row, config, tokenizers));
+    await mapRows(path, (row) => rewardRow(row, config, tokenizers, explain));
   });
 
-function rewardRow(row: Row, config: RewardConfig, tokenizerOf: (folder: string) => Tokenizer) {
+/** @throws UsageError naming a guard that there is not */
+export function guardedConfig(preset: RewardPreset, names: readonly string[]): RewardConfig {
+  try {
+    return withGuards(
+      rewardConfig(preset),
+      names.flatMap((text) => text.split(",")),
+    );
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function rewardRow(
+  row: Row,
+  config: RewardConfig,
+  tokenizerOf: (folder: string) => Tokenizer,
+  explain: boolean,
+) {
   const gold = goldOf(
     textField(row, "gold"),
     optionalText(row, "question_type"),
@@ -51,12 +83,14 @@ function rewardRow(row: Row, config: RewardConfig, tokenizerOf: (folder: string)
     problem: gold,
     config,
     tokenCount: countTokens,
+    firstAccuracy: optionalNumber(row, "first_accuracy"),
   });
   const { format, accuracy, efficacy, reflection_format, length, total } = reward;
-  const { transition, first, second, faults } = reward;
+  const { transition, first, second, faults, reasons, guards: fired, lengths } = reward;
   return {
     ...{ format, accuracy, efficacy, reflection_format, length, total },
     ...{ transition, first, second, faults },
+    ...(explain ? { reasons, guards: fired, lengths } : {}),
   };
 }
 

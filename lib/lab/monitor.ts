@@ -40,11 +40,23 @@ export interface MonitorOptions {
   surface?: Surface;
 }
 
+/** Something that is wrong: what it is called, and a sentence. */
+export interface MonitorWarning {
+  kind: string;
+  sentence: string;
+}
+
 export interface Monitor {
   /**
-   * Reports the metrics after step `step` (from 1); one that is `undefined` was not measured at this step. A step that comes again replaces what was known of it.
+   * Reports the metrics after step `step` (from 1); one that is `undefined` was not measured at this step. A step that comes
+   * again replaces what was known of it.
+   * @param warnings what is wrong; the last sentence of each kind stays in sight to the end, with how often it came
    */
-  update(step: number, metrics: Readonly<Record<string, number | undefined>>): void;
+  update(
+    step: number,
+    metrics: Readonly<Record<string, number | undefined>>,
+    warnings?: readonly MonitorWarning[],
+  ): void;
   /** Draws the rows (with their `step`) of a run that is resumed, without counting them into the speed. */
   preload(rows: readonly Readonly<Record<string, number | undefined>>[]): void;
   /** A word beside the progress, e.g. what the stage does at the moment. */
@@ -73,6 +85,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     firstStep: null,
     step: 0,
     note: "",
+    warnings: new Map(),
     changes: 0,
     ended: false,
   };
@@ -102,20 +115,25 @@ export function createMonitor(options: MonitorOptions): Monitor {
   const end = async (outcome: string): Promise<void> => {
     clearTimeout(timer);
     state.ended = true;
-    const summary = `${state.title}: ${outcome}, ${progressWords(state, clock()).join(" · ")}`;
+    const head = `${state.title}: ${outcome}, ${progressWords(state, clock()).join(" · ")}`;
+    const summary = [head, ...warningLines(state)].join("\n");
     draw.close();
     const figures = monitorFigures(state);
     live.finish(
       figures.length === 0
         ? { "text/plain": summary }
-        : await figureBundle(figures, { heading: summary }),
+        : await figureBundle(figures, { heading: head, summary }),
     );
   };
   return {
-    update: (step, metrics) => {
+    update: (step, metrics, warnings = []) => {
       state.firstStep ??= step - 1;
       state.step = step;
       state.rows.set(step, metrics);
+      for (const { kind, sentence } of warnings) {
+        const steps = (state.warnings.get(kind)?.steps ?? 0) + 1;
+        state.warnings.set(kind, { steps, last: step, sentence });
+      }
       state.changes++;
       refresh();
     },
@@ -136,6 +154,12 @@ export function createMonitor(options: MonitorOptions): Monitor {
   };
 }
 
+interface Warned {
+  steps: number;
+  last: number;
+  sentence: string;
+}
+
 interface State {
   title: string;
   unit: string;
@@ -148,6 +172,8 @@ interface State {
   firstStep: number | null;
   step: number;
   note: string;
+  /** By kind: how many steps had it, which was the last, and what was said then. */
+  warnings: Map<string, Warned>;
   /** How often anything changed; a frame is drawn only after a change. */
   changes: number;
   ended: boolean;
@@ -175,6 +201,7 @@ function terminalLines(
 ): Frames {
   const shown = charts.flatMap(({ metrics }) => metrics).slice(0, 3);
   let length = 0;
+  const said = new Set<string>();
   return {
     every: surface.live ? FRAME_MS : LINE_MS,
     frame: (state, now) => {
@@ -187,6 +214,13 @@ function terminalLines(
       const line = [state.title, ...progressWords(state, now), ...values, ...note].join(" · ");
       surface.progress(surface.live ? `\r${line.padEnd(length)}` : `${line}\n`);
       length = line.length;
+      // In a terminal a kind is said once: what repeats is counted in the last lines.
+      const fresh = [...state.warnings].filter(([kind]) => !said.has(kind));
+      if (fresh.length > 0 && surface.live) surface.progress("\n");
+      for (const [kind, warning] of fresh) {
+        said.add(kind);
+        surface.progress(`${warningLine(warning, state.unit)}\n`);
+      }
     },
     close: () => {
       if (surface.live && length > 0) surface.progress("\n");
@@ -199,17 +233,31 @@ function liveFrame(state: State, now: number): MimeBundle {
   const percent = Math.min(100, (100 * state.step) / Math.max(1, state.total));
   const note =
     state.note === "" ? "" : `<div style="color:#5F6368">${escapeMarkup(state.note)}</div>`;
+  const warnings = warningLines(state).map(
+    (text) => `<div style="color:${PALETTE[1]}">${escapeMarkup(text)}</div>`,
+  );
   const figures = monitorFigures(state);
   const svg = figures.length === 0 ? "" : renderSvg(figures);
   return {
-    "text/plain": [state.title, ...words].join(" · "),
+    "text/plain": [[state.title, ...words].join(" · "), ...warningLines(state)].join("\n"),
     "text/html":
       `<div style="font-family:sans-serif;font-size:13px">` +
       `<div><b>${escapeMarkup(state.title)}</b> · ${escapeMarkup(words.join(" · "))}</div>` +
       `<div style="background:#E3E6EA;height:6px;max-width:${WIDTH}px;margin:4px 0">` +
       `<div style="background:${PALETTE[0]};height:6px;width:${percent.toFixed(1)}%"></div></div>` +
-      `${note}${svg}</div>`,
+      `${note}${warnings.join("")}${svg}</div>`,
   };
+}
+
+/** One line a kind. */
+function warningLines({ warnings, unit }: State): string[] {
+  return [...warnings.values()].map((warning) => warningLine(warning, unit));
+}
+
+/** `⚠ step 12 (3 steps so far): all 16 groups had zero spread: …` */
+function warningLine({ steps, last, sentence }: Warned, unit: string): string {
+  const often = steps === 1 ? "" : ` (${steps} ${unit}s so far)`;
+  return `⚠ ${unit} ${last}${often}: ${sentence}`;
 }
 
 /** `["40 %", "80/200 steps", "1.25 steps/s", "1m36s left", "1m04s"]`; the speed counts this session's steps only. */

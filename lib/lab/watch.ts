@@ -26,7 +26,7 @@ export const stageViews = {
       { title: "reward", metrics: ["reward"], bands: { reward: "reward_std" } },
       {
         title: "accuracy",
-        metrics: ["reflection/acc_first", "reflection/acc_final"],
+        metrics: ["accuracy/first", "accuracy/second", "accuracy/final"],
         ...accuracy,
       },
       { title: "completion length", metrics: ["completions/mean_length"], min: 0 },
@@ -38,7 +38,7 @@ export const stageViews = {
       },
       {
         title: "transitions",
-        metrics: ["reflection/RR", "reflection/WR", "reflection/RW", "reflection/WW"],
+        metrics: ["reflection/rr", "reflection/wr", "reflection/rw", "reflection/ww"],
         ...accuracy,
       },
     ],
@@ -64,7 +64,7 @@ export function watch(
       monitor = createMonitor({ title, total, charts, unit, surface });
       monitor.preload(earlier);
     },
-    step: (step, metrics) => monitor?.update(step, metrics),
+    step: (step, metrics, notes) => monitor?.update(step, metrics, notes),
     end: async (reason) => {
       const ending = monitor;
       monitor = undefined;

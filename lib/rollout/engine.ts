@@ -21,6 +21,7 @@ export interface RolloutRequest {
   batch?: number;
   /** Hears of finished problems. */
   onProgress?: (done: number, total: number) => void;
+  /** Ends the rollout between two tokens. */
   signal?: AbortSignal;
 }
 
@@ -29,7 +30,8 @@ export interface RolloutEngine {
   name: string;
   /**
    * @returns one list of `group` completions a problem, in the problems' order
-   * @throws LabError when a problem cannot be asked; what the caller had before is untouched
+   * @throws LabError when a problem cannot be asked, `AbortError` when the signal fires; what the caller had before is
+   * untouched
    */
   rollout(problems: readonly Problem[], request: RolloutRequest): Promise<Completion[][]>;
   close(): void | Promise<void>;

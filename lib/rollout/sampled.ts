@@ -32,6 +32,7 @@ export async function sampleProblems(
   const batch = request.batch ?? Math.max(1, Math.floor(ROWS / group));
   const out: Completion[][] = [];
   for (let at = 0; at < problems.length; at += batch) {
+    signal?.throwIfAborted();
     const slice = problems.slice(at, at + batch);
     const sampled = await sample(await prompts.prepare(slice, style), {
       group,
@@ -42,9 +43,10 @@ export async function sampleProblems(
     });
     for (const rows of sampled) {
       out.push(
-        rows.map(({ ids, logprobs, truncated }) => ({
+        rows.map(({ ids, logprobs, entropies, truncated }) => ({
           ids,
           logprobs,
+          entropies,
           truncated,
           text: tokenizer.decode(ids, { skipSpecial: true }),
         })),

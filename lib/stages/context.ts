@@ -10,6 +10,7 @@ import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { readPolicyConfig } from "../policy/config";
 import type { RolloutEngine } from "../rollout/engine";
 import { createLocalEngine } from "../rollout/local";
+import type { HealthNote } from "../train/health";
 import { openRun, type Run, type RunSummary } from "../train/run";
 
 /** A policy on disk, as one stage hands it to the next. */
@@ -28,7 +29,8 @@ export interface PolicyRef {
 export interface Watcher {
   /** Hears once of the number of steps, and of what an earlier attempt had already logged. */
   begin?(total: number, earlier: readonly Record<string, number>[]): void;
-  step?(step: number, metrics: Record<string, number>): void;
+  /** @param notes what is wrong with the training so far, if anything */
+  step?(step: number, metrics: Record<string, number>, notes?: readonly HealthNote[]): void;
   /** The stage ended (`reason` undefined), or was stopped, or failed. */
   end?(reason?: string): void | Promise<void>;
 }

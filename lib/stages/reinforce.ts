@@ -2,7 +2,9 @@
 import type { Spec } from "../config";
 import { savePolicy } from "../policy/checkpoint";
 import { rewardConfig, type RewardPreset } from "../reflection/reward-config";
-import { trainGrpo, type Rollout } from "../train/grpo";
+import { customRewardIdentity, type CustomReward } from "../train/custom-reward";
+import { trainGrpo } from "../train/grpo";
+import type { Rollout } from "../train/rollouts";
 import type { Problem } from "../types";
 import {
   openStage,
@@ -22,6 +24,10 @@ export interface ReinforceOptions extends StageOptions {
   from: PolicyRef;
   /** `paper` for SRPO, `task-only` for plain GRPO; see `rewardPresets`. */
   reward: RewardPreset;
+  /** Weight of what `reward` pays; 0 only measures it. 1 by default. */
+  rewardWeight?: number;
+  /** Rewards of the user's own. Their text is part of what names the run: another function is another run. */
+  rewards?: readonly CustomReward[];
   problems: readonly Problem[];
   /** Sees the rollouts of every step. */
   onRollouts?: (step: number, rollouts: readonly Rollout[]) => void;
@@ -31,7 +37,16 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
   const { name, from, problems, watch } = options;
   const reward = rewardConfig(options.reward, options.reward === "task-only" ? {} : spec.reward);
   const style = reward.solutions === 2 ? "reflect" : "direct";
-  const inputs = { policy: from.hash, reward, grpo: spec.grpo, ...setIdentity(spec, "rl") };
+  const { rewardWeight = 1, rewards = [] } = options;
+  const inputs = {
+    policy: from.hash,
+    reward,
+    // Absent where there are none, so that runs without them keep their names.
+    ...(rewardWeight === 1 ? {} : { rewardWeight }),
+    ...(rewards.length === 0 ? {} : { rewards: rewards.map(customRewardIdentity) }),
+    grpo: spec.grpo,
+    ...setIdentity(spec, "rl"),
+  };
   const run = openStage(spec, "grpo", inputs, options);
   const policy = trainedPolicy(run, name, style);
   return supervise(options, async (signal) => {
@@ -44,11 +59,13 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
         problems,
         style,
         reward,
+        rewardWeight,
+        rewards,
         config: spec.grpo,
         seed: spec.seed,
         run,
-        onStep: (step, metrics, rollouts) => {
-          watch?.step?.(step, metrics);
+        onStep: (step, metrics, rollouts, notes) => {
+          watch?.step?.(step, metrics, notes);
           options.onRollouts?.(step, rollouts);
         },
         signal,

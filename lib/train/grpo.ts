@@ -2,49 +2,63 @@
  * GRPO with reflection rewards: Stage II of SRPO (arXiv 2506.01713, section 3.2, eqs 2-8); with another reward, plain GRPO.
  *
  * A step: take P problems, sample G completions of each, score them, turn the scores of a group into advantages, and
- * update the policy on all of them in `miniBatches` optimiser steps of the clipped loss.
+ * update the policy on all of them in `miniBatches` optimiser steps of the clipped loss. Other losses of the family, other
+ * advantages, a filter of groups and corrections are settings (`objective.ts`); unless they are set, this is GRPO.
  *
- * Where this departs from the paper:
+ * Where the defaults depart from the paper:
  *  1. No reference model unless `beta` > 0. The paper writes a KL term; its published run sets the coefficient to 0.
  *  2. The divisor of the advantages has a floor (`stdFloor`): the bare deviation makes a group that differs by its
  *     length term alone count as much as one that differs in being right.
  *  3. Two optimiser steps a batch, so that the ratio is not 1 by construction and the clip has something to do.
- *  4. Learning rate and lengths are those of a policy of 1.5 million parameters.
- *  5. The vision tower is frozen, as in the published scripts, and its features are computed once a picture.
+ *  4. No group is filtered. The published run keeps groups whose mean accuracy is in [0.1, 0.9], and measures that by the
+ *     shaped reward; `filterLow` and `filterHigh` do it by right and wrong.
+ *  5. Learning rate and lengths are those of a policy of 1.5 million parameters.
+ *  6. The vision tower is frozen, as in the published scripts, and its features are computed once a picture.
  */
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
-import { createRandom } from "../engine/random";
-import { groupBatch, predictionIndices } from "../policy/batch";
+import { createRandom, type Random } from "../engine/random";
 import type { PolicyBundle } from "../policy/bundle";
 import { loadPolicy } from "../policy/checkpoint";
-import { imageTensor } from "../policy/generate";
-import { completionLogprobs, type Policy } from "../policy/policy";
+import type { FirstSolutionMask } from "../reflection/first-solution-mask";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
-import { scoreResponse, type RewardBreakdown } from "../reflection/rewards";
-import { parseResponse } from "../reflection/template";
 import type { RolloutEngine } from "../rollout/engine";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import { createLocalEngine } from "../rollout/local";
-import type { Completion, Problem } from "../types";
+import type { Problem } from "../types";
+import { average, batchAdvantages, overlongReward } from "./advantages";
+import { checkCustomRewards, RewardFailure, type CustomReward } from "./custom-reward";
+import { stopForReward, stopForUpdate } from "./failure";
+import { isFiltering, keepsGroup } from "./filter";
+import { healthNotes, type HealthNote } from "./health";
+import { sequenceKl } from "./kl";
 import {
-  average,
-  clippedLoss,
-  deviation,
-  groupAdvantages,
-  ratioStatistics,
-  sequenceMeanWeights,
-  type RatioStatistics,
-  type TokenTerms,
-} from "./losses";
-import { adamWDefaults, createAdamW, lossAndGradients } from "./optimizer";
+  correctionMetrics,
+  rolloutMetrics,
+  samplingMetrics,
+  updateMetrics,
+  type Metrics,
+  type UpdateStatistics,
+} from "./metrics";
+import { checkObjective, type ObjectiveConfig } from "./objective";
+import { adamWDefaults, createAdamW } from "./optimizer";
+import {
+  alsoPaid,
+  rolloutRows,
+  scoreCompletions,
+  type Rollout,
+  type ScoredRollout,
+} from "./rollouts";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
+import { ratioStatistics } from "./statistics";
+import { disagreement, lossMask, scoreTokens, stepGradients, tokenTerms } from "./update";
+import { batchSize } from "./weights";
 
-export interface GrpoConfig {
+export interface GrpoConfig extends ObjectiveConfig {
   steps: number;
   /** Problems a step (P). */
   prompts: number;
@@ -54,17 +68,17 @@ export interface GrpoConfig {
   temperature: number;
   /** Optimiser steps a batch of rollouts. */
   miniBatches: number;
+  /** Problems, with all their completions, in memory at once; the gradients of an optimiser step's pieces are added up. */
+  microBatch: number;
   learningRate: number;
   /** Steps in which the learning rate rises from 0. */
   warmupSteps: number;
   weightDecay: number;
   maxGradNorm: number;
-  clipLow: number;
-  clipHigh: number;
-  /** Weight of the KL term; 0 needs no reference model. */
-  beta: number;
-  /** Least divisor of the advantages. */
-  stdFloor: number;
+  /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
+  stopGradNorm: number;
+  /** Guard against sandbagging: whose first solution is left out of the loss; see `first-solution-mask.ts`. */
+  firstSolutionMask: FirstSolutionMask;
   /** Steps between two checkpoints. */
   saveEvery: number;
   /** Steps between two steps whose rollouts are written down. */
@@ -78,32 +92,35 @@ export interface GrpoOptions {
   /** How the policy is asked: `reflect` for SRPO, `direct` for plain GRPO. */
   style: PromptStyle;
   reward: RewardConfig;
+  /** Weight of what `reward` pays; 0 only measures it and leaves the pay to `rewards`. 1 by default. */
+  rewardWeight?: number;
+  /** Rewards of the user's own, added to it. */
+  rewards?: readonly CustomReward[];
   config: GrpoConfig;
   seed: number;
   run: Run;
   /** What samples; the policy itself in this process by default. It must follow the policy's updates. */
   engine?: RolloutEngine;
   prompts?: PromptCache;
-  onStep?: (step: number, metrics: Record<string, number>, rollouts: Rollout[]) => void;
+  onStep?: (
+    step: number,
+    metrics: Record<string, number>,
+    rollouts: Rollout[],
+    notes: readonly HealthNote[],
+  ) => void;
   signal?: AbortSignal;
-}
-
-/** One completion with everything that became of it. */
-export interface Rollout {
-  problem: Problem;
-  completion: Completion;
-  reward: RewardBreakdown;
-  /** Tokens of the reflection, 0 without one. */
-  reflectionTokens: number;
-  advantage: number;
 }
 
 /**
  * Trains, logging and saving into `run`.
- * @throws Interrupted when the signal fires: a checkpoint is written first, and the same call goes on from it
+ * @throws Interrupted when the signal fires: a checkpoint of the last whole step is written first, and the same call goes on
+ * from it
+ * @throws LabError when a reward of the user's own fails, or a loss or gradient is no number or explodes; what broke is
+ * written into the run's `failures/`, and what was saved before stays
  */
 export async function trainGrpo(options: GrpoOptions): Promise<void> {
   const { bundle, problems, style, reward, config, seed, run, onStep, signal } = options;
+  const { rewardWeight = 1, rewards = [] } = options;
   const prompts = options.prompts ?? createPromptCache(bundle);
   const engine = options.engine ?? createLocalEngine(bundle, { prompts });
   if (problems.length < config.prompts) {
@@ -113,6 +130,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       try: "a larger rl set or a smaller grpo.prompts",
     });
   }
+  checkCustomRewards(rewards);
+  checkObjective("trainGrpo", config);
 
   // ---- set-up: the optimiser, the last checkpoint if there is one, the reference if it is needed
   const random = createRandom(`grpo/${seed}`);
@@ -121,11 +140,20 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     ...adamWDefaults,
     weightDecay: config.weightDecay,
     maxGradNorm: config.maxGradNorm,
+    stopGradNorm: config.stopGradNorm,
   });
   const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
+  const context = { bundle, style, prompts, microBatch: config.microBatch };
+  const { tokenizer } = bundle;
+  const { firstSolutionMask } = config;
+  const scoring = { reward, rewardWeight, rewards, firstSolutionMask, tokenizer };
+  const save = (step: number): void =>
+    run.checkpoint(step, (folder) => saveTraining(bundle, optimizer, folder));
 
   try {
     let step = 0;
+    const history = run.history();
+    let tokensSeen = history.at(-1)?.num_tokens ?? 0;
     if (run.lastCheckpoint !== undefined) {
       restoreTraining(bundle, optimizer, run.lastCheckpoint);
       step = run.resumedAt;
@@ -135,81 +163,123 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     for (; step < config.steps; step++) {
       const clock = Date.now();
 
-      // 1. rollouts
-      const chosen = problemsOfStep(problems, config.prompts, step, (epoch) =>
-        random.fork(`epoch/${epoch}`),
+      // 1. rollouts, and what they earn; drawn again where the filter leaves less than a batch (DAPO, section 3.2). The
+      // weights are still those of the last whole step
+      const done = step + 1;
+      const sampled: ScoredRollout[][] = [];
+      let kept: ScoredRollout[][] = [];
+      let rolloutSeconds = 0;
+      for (let draw = 0; draw < config.maxDraws && kept.length < config.prompts; draw++) {
+        const chosen = problemsOfDraw(problems, config.prompts, { step, draw, random });
+        if (chosen.length === 0) break;
+        const began = Date.now();
+        try {
+          const completions = await engine.rollout(chosen, {
+            style,
+            group: config.group,
+            maxNewTokens: config.maxNewTokens,
+            temperature: config.temperature,
+            seed: `${seed}/${step}`,
+            batch: config.prompts,
+            signal,
+          });
+          rolloutSeconds += (Date.now() - began) / 1000;
+          const scored = await scoreCompletions(chosen, completions, scoring, {
+            ...{ step: done, firstAccuracy: firstAccuracyLately(history), signal },
+          });
+          sampled.push(...scored.map((group) => group.map((row) => chargeLength(row, config))));
+        } catch (error) {
+          const stopped = signal?.aborted === true;
+          if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
+          if (stopped) throw interrupted(`GRPO at step ${step} of ${config.steps}`);
+          throw error instanceof RewardFailure ? stopForReward(run, done, error) : error;
+        }
+        kept = sampled.filter((group) => keepsGroup(rightAnswers(group, config), config));
+      }
+      const passed = kept.length;
+      kept = kept.slice(0, config.prompts);
+
+      // 2. what others make of the same tokens: the reference, and the trainer where it may disagree with the sampler
+      if (reference !== undefined) {
+        const scores = await scoreTokens(reference, kept, context);
+        kept = eachRollout(kept, (row, i) => chargeKl({ ...row, refLogprobs: scores[i] }, config));
+      }
+      if (config.importanceSampling !== "none") {
+        const scores = await scoreTokens(bundle, kept, context);
+        kept = eachRollout(kept, (row, i) => ({ ...row, trainerLogprobs: scores[i] }));
+      }
+
+      // 3. advantages within each group (eq 3)
+      const advantages = batchAdvantages(
+        kept.map((group) => group.map(({ paid }) => Object.values(paid))),
+        config,
       );
-      const completions = await engine.rollout(chosen, {
-        style,
-        group: config.group,
-        maxNewTokens: config.maxNewTokens,
-        temperature: config.temperature,
-        seed: `${seed}/${step}`,
-        batch: config.prompts,
-      });
-      const rolloutSeconds = (Date.now() - clock) / 1000;
+      const groups = kept.map((group, p) =>
+        group.map((rollout, g): Rollout => ({ ...rollout, advantage: advantages[p][g] })),
+      );
 
-      // 2. rewards, and advantages within each group (eq 3)
-      const groups: Rollout[][] = chosen.map((problem, p) => {
-        const scored = completions[p].map((completion) =>
-          judge(problem, completion, reward, bundle.tokenizer.countTokens),
-        );
-        const advantages = groupAdvantages(
-          scored.map((rollout) => rollout.reward.total),
-          { stdFloor: config.stdFloor },
-        );
-        return scored.map((rollout, g) => ({ ...rollout, advantage: advantages[g] }));
-      });
-
-      // 3. the update (eq 2)
+      // 4. the update (eq 2)
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
-      const statistics: (RatioStatistics & { loss: number; gradNorm: number })[] = [];
-      for (const part of chunk(groups, Math.ceil(groups.length / config.miniBatches))) {
-        const { batch, images, terms } = await prepareUpdate(
-          part,
-          style,
-          prompts,
-          bundle,
-          reference,
-        );
-        let logprobs = new Float32Array(0);
-        const { loss, gradients } = lossAndGradients(bundle.weights, names, () => {
-          const current = completionLogprobs(bundle, batch, images);
-          logprobs = current.dataSync<"float32">().slice();
-          return clippedLoss(current, terms, config);
+      const statistics: UpdateStatistics[] = [];
+      const current: Float32Array[] = [];
+      const parts = chunk(groups, Math.ceil(groups.length / config.miniBatches));
+      const masksOf = (some: Rollout[][]) => some.flat().map((row) => lossMask(row, config));
+      const { maxNewTokens } = config;
+      const whole = { rollouts: masksOf(groups), steps: parts.length, maxNewTokens };
+      for (const part of parts) {
+        const size = batchSize(masksOf(part), whole);
+        const { loss, gradients, logprobs, tokens } = await stepGradients(part, size, config, {
+          ...context,
+          names,
         });
-        const gradNorm = optimizer.update(gradients, learningRate);
-        tf.dispose(gradients);
-        images?.dispose();
+        let gradNorm: number;
+        try {
+          gradNorm = optimizer.update(gradients, learningRate, loss);
+        } catch (error) {
+          const rows = rolloutRows(done, part.flat(), Array.from(logprobs), tokenizer.decode);
+          throw stopForUpdate(run, done, rows, error as Error);
+        } finally {
+          tf.dispose(gradients);
+        }
+        current.push(logprobs);
+        tokensSeen += tokens;
+        const terms = tokenTerms(part.flat(), size, config);
         statistics.push({ ...ratioStatistics(logprobs, terms, config), loss, gradNorm });
       }
 
-      // 4. what happened
-      const done = step + 1;
+      // 5. what happened
       const rollouts = groups.flat();
       const metrics = {
-        ...rolloutMetrics(groups),
-        loss: average(statistics.map((s) => s.loss)),
-        grad_norm: average(statistics.map((s) => s.gradNorm)),
+        ...rolloutMetrics(sampled),
+        ...updateMetrics(statistics, {
+          loss: config.loss,
+          withReference: reference !== undefined,
+        }),
+        ...samplingMetrics(rollouts, current[0] ?? new Float32Array()),
+        ...(config.importanceSampling === "none"
+          ? {}
+          : correctionMetrics(disagreement(rollouts, config), config)),
+        ...(isFiltering(config) ? { dynamic_filtering_pass_rate: passed / sampled.length } : {}),
         learning_rate: learningRate,
-        "clip_ratio/low_mean": average(statistics.map((s) => s.clipLow)),
-        "clip_ratio/high_mean": average(statistics.map((s) => s.clipHigh)),
-        "clip_ratio/region_mean": average(statistics.map((s) => s.clipLow + s.clipHigh)),
-        ...(reference === undefined ? {} : { kl: average(statistics.map((s) => s.kl)) }),
-        approx_kl: average(statistics.map((s) => s.approxKl)),
-        // Before the first update of a step the policy is the one that sampled: what is left is arithmetic.
-        "sampling/sampling_logp_difference/max": statistics[0].maxShift,
+        epoch: done / Math.floor(problems.length / config.prompts),
+        num_tokens: tokensSeen,
         rollout_time: rolloutSeconds,
         step_time: (Date.now() - clock) / 1000,
       };
+      history.push(metrics);
+      const notes = healthNotes(history, config);
       run.metrics({ step: done, ...metrics });
-      if (step % config.logRolloutsEvery === 0) logRollouts(run, done, groups[0]);
-      onStep?.(done, metrics, rollouts);
+      for (const note of notes) run.note({ step: done, ...note });
+      if (step % config.logRolloutsEvery === 0) {
+        const flat = current.flatMap((logprobs) => Array.from(logprobs));
+        rolloutRows(done, rollouts, flat, tokenizer.decode).forEach(run.rollout);
+      }
+      onStep?.(done, metrics, rollouts, notes);
 
       await yieldToEvents();
       const stopping = signal?.aborted === true && done < config.steps;
       if (stopping || done % config.saveEvery === 0 || done === config.steps) {
-        run.checkpoint(done, (folder) => saveTraining(bundle, optimizer, folder));
+        save(done);
       }
       if (stopping) throw interrupted(`GRPO at step ${done} of ${config.steps}`);
     }
@@ -220,117 +290,55 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
   }
 }
 
-/** A rollout as `rollouts.jsonl` holds it. */
-export interface RolloutRow {
-  step: number;
-  /** Its problem's id. */
-  problem: string;
-  text: string;
-  truncated: boolean;
-  advantage: number;
-  reward: RewardBreakdown;
-}
-
-/** A completion taken apart and scored; its advantage needs the whole group. */
-function judge(
-  problem: Problem,
-  completion: Completion,
-  config: RewardConfig,
-  tokenCount: (text: string) => number,
-): Omit<Rollout, "advantage"> {
-  const response = parseResponse(completion.text, { truncated: completion.truncated });
-  return {
-    problem,
-    completion,
-    reward: scoreResponse({ response, problem, config, tokenCount }),
-    reflectionTokens: response.reflection === null ? 0 : tokenCount(response.reflection),
-  };
-}
-
-/** The problems of a step: epochs over all of them, each in an order of its own. */
-function problemsOfStep(
+/**
+ * The problems of a step: epochs over all of them, each in an order of its own. What a further draw takes follows from the
+ * step and the draw alone, and is none that the step has asked before; empty when there are no others.
+ */
+function problemsOfDraw(
   problems: readonly Problem[],
   count: number,
-  step: number,
-  orderOf: (epoch: number) => ReturnType<typeof createRandom>,
+  { step, draw, random }: { step: number; draw: number; random: Random },
 ): Problem[] {
   const perEpoch = Math.floor(problems.length / count);
-  const order = orderOf(Math.floor(step / perEpoch)).shuffle(problems);
-  return order.slice((step % perEpoch) * count).slice(0, count);
+  const order = random.fork(`epoch/${Math.floor(step / perEpoch)}`).shuffle(problems);
+  const first = order.slice((step % perEpoch) * count).slice(0, count);
+  if (draw === 0) return first;
+  const others = problems.filter((problem) => !first.includes(problem));
+  const again = random.fork(`step/${step}`).shuffle(others);
+  return again.slice((draw - 1) * count).slice(0, count);
 }
 
-/** Tokens, picture features and per-token terms of one minibatch of groups. The caller disposes of `images`. */
-async function prepareUpdate(
-  groups: readonly Rollout[][],
-  style: PromptStyle,
-  prompts: PromptCache,
-  bundle: PolicyBundle,
-  reference: Policy | undefined,
-): Promise<{
-  batch: ReturnType<typeof groupBatch>;
-  images: ReturnType<typeof imageTensor>;
-  terms: TokenTerms;
-}> {
-  const prepared = await prompts.prepare(
-    groups.map((group) => group[0].problem),
-    style,
+/** Accuracy of the first answers in the last five steps; the guard against sandbagging holds it to a baseline. */
+function firstAccuracyLately(history: readonly Metrics[]): number | undefined {
+  const lately = history.slice(-5).flatMap((metrics) => metrics["accuracy/first"] ?? []);
+  return lately.length === 0 ? undefined : average(lately);
+}
+
+/** Which of a group's answers are right, for the filter. */
+function rightAnswers(group: readonly ScoredRollout[], { filterOn }: GrpoConfig): boolean[] {
+  return group.map(({ reward: { first, second } }) =>
+    filterOn === "first" || second === null ? first.correct : second.correct,
   );
-  const ids = groups.map((group) => group.map(({ completion }) => completion.ids));
-  const batch = groupBatch(prepared, ids, bundle.config);
-  const images = imageTensor(prepared, bundle.config);
-  const rows = groups.flat();
-  const { row } = predictionIndices(batch);
-  const terms: TokenTerms = {
-    oldLogprobs: Float32Array.from(rows.flatMap(({ completion }) => completion.logprobs)),
-    advantages: Float32Array.from(row, (r) => rows[r].advantage),
-    weights: sequenceMeanWeights(batch.completionLengths),
-  };
-  if (reference !== undefined) {
-    terms.refLogprobs = tf.tidy(() =>
-      completionLogprobs(reference, batch, images).dataSync<"float32">().slice(),
-    );
-  }
-  return { batch, images, terms };
 }
 
-/** Metrics of a step's rollouts under TRL's names, and the method's own under `reflection/`. */
-export function rolloutMetrics(groups: readonly Rollout[][]): Record<string, number> {
-  const rollouts = groups.flat();
-  const mean = (value: (rollout: Rollout) => number): number => average(rollouts.map(value));
-  const share = (test: (rollout: Rollout) => boolean): number => mean((r) => (test(r) ? 1 : 0));
-  const rewards = rollouts.map(({ reward }) => reward.total);
-  const lengths = rollouts.map(({ completion }) => completion.ids.length);
-  const metrics: Record<string, number> = {
-    reward: average(rewards),
-    reward_std: average(groups.map((group) => deviation(group.map(({ reward }) => reward.total)))),
-    frac_reward_zero_std:
-      groups.filter((group) => deviation(group.map(({ reward }) => reward.total)) === 0).length /
-      groups.length,
-    "completions/mean_length": average(lengths),
-    "completions/min_length": Math.min(...lengths),
-    "completions/max_length": Math.max(...lengths),
-    "completions/clipped_ratio": share(({ completion }) => completion.truncated),
-    num_tokens: lengths.reduce((a, b) => a + b, 0),
-    // Of the tokens that were sampled, so an estimate of the entropy in nats.
-    entropy: -average(rollouts.flatMap(({ completion }) => completion.logprobs)),
-    "reflection/acc_first": share(({ reward }) => reward.first.correct),
-    "reflection/acc_final": share(({ reward }) => (reward.second ?? reward.first).correct),
-    "reflection/present": share(({ reward }) => reward.transition !== null),
-    "reflection/length": mean(({ reflectionTokens }) => reflectionTokens),
-  };
-  for (const transition of ["RR", "RW", "WR", "WW"] as const) {
-    metrics[`reflection/${transition}`] = share(({ reward }) => reward.transition === transition);
-  }
-  for (const part of ["format", "accuracy", "efficacy", "reflection_format", "length"] as const) {
-    metrics[`rewards/${part}/mean`] = mean(({ reward }) => reward[part]);
-  }
-  return metrics;
+/** The rollout less what its length costs. */
+function chargeLength(rollout: ScoredRollout, config: GrpoConfig): ScoredRollout {
+  if (config.overlongBuffer === 0) return rollout;
+  return alsoPaid(rollout, "overlong", overlongReward(rollout.completion.ids.length, config));
 }
 
-function logRollouts(run: Run, step: number, group: readonly Rollout[]): void {
-  for (const { problem, completion, reward, advantage } of group) {
-    const { text, truncated } = completion;
-    const row: RolloutRow = { step, problem: problem.id, text, truncated, advantage, reward };
-    run.rollout({ ...row });
-  }
+/** The rollout less what its distance from the reference costs, where that is taken off the reward. */
+function chargeKl(rollout: ScoredRollout, { beta, kl, klIn }: GrpoConfig): ScoredRollout {
+  const { completion, refLogprobs } = rollout;
+  if (klIn === "loss" || refLogprobs === undefined) return rollout;
+  return alsoPaid(rollout, "kl", -beta * sequenceKl(completion.logprobs, refLogprobs, kl));
+}
+
+/** The groups with each rollout changed; `i` counts through all of them. */
+function eachRollout(
+  groups: readonly ScoredRollout[][],
+  change: (rollout: ScoredRollout, i: number) => ScoredRollout,
+): ScoredRollout[][] {
+  let i = 0;
+  return groups.map((group) => group.map((rollout) => change(rollout, i++)));
 }

@@ -1,127 +1,140 @@
-/** Advantages and losses of the GRPO family, each with its paper and equation. Advantages are plain numbers. */
-import type { Scalar, Tensor1D } from "@tensorflow/tfjs";
+/**
+ * The losses of the GRPO family, to be minimised. They differ in three places, and each place is a function here: the
+ * ratio (a token's, or in GSPO the sequence's), the gain (clipped, or in CISPO weighted), and the weights of the tokens
+ * (`weights.ts`). Advantages come from `advantages.ts`.
+ */
+import type { Scalar, Tensor, Tensor1D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
+import { klPerToken } from "./kl";
+import type { LossConfig } from "./objective";
 
-/**
- * Group-relative advantages (DeepSeekMath, arXiv 2402.03300, section 4.1.2; SRPO eq 3): `(r − mean) / std` within the
- * group of one prompt.
- * @param rewards the group's rewards `[G]`
- * @param stdFloor the least divisor. The paper divides by the bare deviation; where a group differs by its length
- * term alone that blows 0.1-sized differences up to full-sized advantages, so the lab sets a floor.
- */
-export function groupAdvantages(
-  rewards: readonly number[],
-  { stdFloor, scale = true }: { stdFloor: number; scale?: boolean },
-): number[] {
-  const mean = average(rewards);
-  if (!scale) return rewards.map((reward) => reward - mean);
-  const divisor = Math.max(deviation(rewards), stdFloor, 1e-9);
-  return rewards.map((reward) => (reward - mean) / divisor);
-}
-
-/** The mean; 0 of nothing. */
-export function average(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length;
-}
-
-/** Standard deviation with divisor n − 1, as TRL and verl take it; 0 of fewer than two values. */
-export function deviation(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const mean = average(values);
-  return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1));
-}
-
-/** One minibatch's tokens, in the order of `predictionIndices`; every array is `[n]`. */
+/** The tokens of one piece of a batch, completion after completion; every array is `[n]`. */
 export interface TokenTerms {
-  /** Log-probabilities under the policy that sampled. */
+  /** Tokens of each completion; their sum is n. */
+  lengths: readonly number[];
+  /** Log-probabilities under the policy before this batch's updates. */
   oldLogprobs: Float32Array;
   /** Advantage of the completion that the token belongs to. */
   advantages: Float32Array;
-  /** Weight of the token in the loss; all weights sum to 1 where every sequence counts the same. */
+  /** Weight of the token in the loss, from `lossWeights`; 0 masks it everywhere. */
   weights: Float32Array;
-  /** Log-probabilities under the frozen reference; needed when `beta` is not 0. */
+  /** Log-probabilities under the frozen reference; needed for a KL in the loss. */
   refLogprobs?: Float32Array;
+  /** Importance ratios, from `importanceRatios`; all 1 by default. */
+  importance?: Float32Array;
+  /** Weight of the token in the mean entropy; needed for an entropy bonus. */
+  entropyWeights?: Float32Array;
 }
 
-export interface ClipOptions {
-  /** PPO's ε below 1 and above it (they differ in DAPO's "clip higher"). */
-  clipLow: number;
-  clipHigh: number;
-  /** Weight of the k3 estimate of KL(π ‖ π_ref). */
-  beta: number;
-}
-
-/**
- * Weights that average tokens within a sequence first, then sequences (`1/G Σ 1/|o_i| Σ`, SRPO eq 2).
- * @param lengths tokens of each sequence
- */
-export function sequenceMeanWeights(lengths: readonly number[]): Float32Array {
-  const weights = new Float32Array(lengths.reduce((a, b) => a + b, 0));
-  let at = 0;
-  for (const length of lengths) {
-    weights.fill(1 / (length * lengths.length), at, at + length);
-    at += length;
-  }
-  return weights;
+/** What the policy says of the tokens, `[n]` each, differentiable. */
+export interface PolicyScores {
+  logprobs: Tensor1D;
+  /** Entropy of the distribution that the token was drawn from, in nats; needed for an entropy bonus. */
+  entropies?: Tensor1D;
 }
 
 /**
- * The clipped surrogate (PPO, arXiv 1707.06347, eq 7; SRPO eq 2), to be minimised:
- * `−Σ w · min(ρ A, clip(ρ, 1 − ε_low, 1 + ε_high) A) + β Σ w · k3`, with `k3 = e^δ − δ − 1`, `δ = log π_ref − log π`
- * (Schulman, joschu.net/blog/kl-approx.html).
- * @param logprobs `[n]`, differentiable
- * @throws LabError when `beta` is not 0 and there is no reference
+ * `−Σ w · c · gain + β Σ w · KL − entropyCoef · H`, with the weights w of the loss, the importance ratios c, and H the mean
+ * entropy per token.
+ * @throws LabError when the KL lacks the reference, or the entropy bonus the entropies
  */
-export function clippedLoss(logprobs: Tensor1D, terms: TokenTerms, options: ClipOptions): Scalar {
-  const { clipLow, clipHigh, beta } = options;
+export function policyLoss(
+  { logprobs, entropies }: PolicyScores,
+  terms: TokenTerms,
+  config: LossConfig,
+): Scalar {
+  const { loss, beta, kl, klIn, klCorrection, entropyCoef } = config;
   const weights = tf.tensor1d(terms.weights);
   const advantages = tf.tensor1d(terms.advantages);
-  const ratio = logprobs.sub(tf.tensor1d(terms.oldLogprobs)).exp();
-  const clipped = ratio.clipByValue(1 - clipLow, 1 + clipHigh);
-  const gain = tf.minimum(ratio.mul(advantages), clipped.mul(advantages));
-  const loss: Scalar = gain.mul(weights).sum<Scalar>().neg();
-  if (beta === 0) return loss;
-  if (terms.refLogprobs === undefined) {
-    throw fault("clippedLoss", "a KL penalty needs the reference's log-probabilities", {
-      got: `beta ${beta} without refLogprobs`,
-      try: "score the tokens with the reference policy, or beta 0",
-    });
+  const logRatio = logprobs.sub<Tensor1D>(tf.tensor1d(terms.oldLogprobs));
+  const ratio = loss === "gspo" ? sequenceRatio(logRatio, terms) : logRatio.exp();
+  const gain =
+    loss === "cispo"
+      ? cispoGain({ ratio, advantages, logprobs }, config)
+      : clippedGain({ ratio, advantages }, config);
+  const corrected = terms.importance === undefined ? gain : gain.mul(tf.tensor1d(terms.importance));
+  let total: Scalar = corrected.mul(weights).sum<Scalar>().neg();
+  if (beta !== 0 && klIn === "loss") {
+    const refLogprobs = needed(terms.refLogprobs, "a KL penalty", "refLogprobs");
+    const distance = klPerToken(tf.tensor1d(refLogprobs).sub(logprobs), kl);
+    const penalty = klCorrection ? distance.mul(ratio) : distance;
+    total = total.add(penalty.mul(weights).sum().mul(beta));
   }
-  const delta = tf.tensor1d(terms.refLogprobs).sub(logprobs);
-  const k3 = delta.exp().sub(delta).sub(1);
-  return loss.add(k3.mul(weights).sum().mul(beta));
+  if (entropyCoef !== 0) {
+    const shares = tf.tensor1d(needed(terms.entropyWeights, "an entropy bonus", "entropyWeights"));
+    const entropy = needed(entropies, "an entropy bonus", "entropies").mul(shares).sum();
+    total = total.sub(entropy.mul(entropyCoef));
+  }
+  return total;
 }
 
-/** How often the clip was active, below and above, and how far the policy has moved; means over tokens. */
-export interface RatioStatistics {
-  clipLow: number;
-  clipHigh: number;
-  /** k3 estimate of KL(π_old ‖ π) over the minibatch's tokens. */
-  approxKl: number;
-  /** k3 estimate of KL(π ‖ π_ref); 0 without a reference. */
-  kl: number;
-  /** Largest absolute difference of log-probabilities. */
-  maxShift: number;
+/** PPO's clipped surrogate (arXiv 1707.06347, eq 7; SRPO eq 2; DAPO's clip-higher, 2503.14476, eq 10), to be maximised. */
+export function clippedGain(
+  { ratio, advantages }: { ratio: Tensor1D; advantages: Tensor1D },
+  { clipLow, clipHigh }: Pick<LossConfig, "clipLow" | "clipHigh">,
+): Tensor1D {
+  const clipped = ratio.clipByValue(1 - clipLow, 1 + clipHigh);
+  return tf.minimum(ratio.mul(advantages), clipped.mul(advantages));
 }
 
-/** @param logprobs `[n]` under the current policy */
-export function ratioStatistics(
-  logprobs: Float32Array,
-  { oldLogprobs, advantages, refLogprobs = logprobs }: TokenTerms,
-  { clipLow, clipHigh }: ClipOptions,
-): RatioStatistics {
-  const n = Math.max(1, logprobs.length);
-  const totals: RatioStatistics = { clipLow: 0, clipHigh: 0, approxKl: 0, kl: 0, maxShift: 0 };
-  logprobs.forEach((logprob, i) => {
-    const shift = logprob - oldLogprobs[i];
-    const ratio = Math.exp(shift);
-    if (ratio < 1 - clipLow && advantages[i] < 0) totals.clipLow += 1 / n;
-    if (ratio > 1 + clipHigh && advantages[i] > 0) totals.clipHigh += 1 / n;
-    totals.approxKl += (ratio - 1 - shift) / n;
-    const delta = refLogprobs[i] - logprob;
-    totals.kl += (Math.exp(delta) - 1 - delta) / n;
-    totals.maxShift = Math.max(totals.maxShift, Math.abs(shift));
+/**
+ * CISPO (MiniMax-M1, 2506.13585, eqs 4 and 5; with one upper bound as in ScaleRL, 2510.13786): the bounded ratio is a weight
+ * that no gradient flows through, so that no token is ever left out.
+ */
+export function cispoGain(
+  { ratio, advantages, logprobs }: Record<"ratio" | "advantages" | "logprobs", Tensor1D>,
+  { cispoMax }: Pick<LossConfig, "cispoMax">,
+): Tensor1D {
+  return constant(ratio.minimum(cispoMax)).mul(advantages).mul(logprobs);
+}
+
+/**
+ * GSPO's ratio of whole sequences (2507.18071, eq 7), `exp(1/|o| Σ_t log ratio)`, given to each of their tokens.
+ * @param logRatio `[n]` @returns `[n]`
+ */
+export function sequenceRatio(
+  logRatio: Tensor1D,
+  terms: Pick<TokenTerms, "lengths" | "weights">,
+): Tensor1D {
+  const { row, share } = sharesOfSequence(terms);
+  const rows = tf.tensor1d(row, "int32");
+  const parts = logRatio.mul<Tensor1D>(tf.tensor1d(share));
+  return tf.unsortedSegmentSum(parts, rows, terms.lengths.length).gather(rows).exp() as Tensor1D;
+}
+
+/** The completion that each token belongs to, and the token's share in the mean over those of it that count. */
+export function sharesOfSequence({ lengths, weights }: Pick<TokenTerms, "lengths" | "weights">): {
+  row: Int32Array;
+  share: Float32Array;
+} {
+  const row = new Int32Array(weights.length);
+  const share = new Float32Array(weights.length);
+  let at = 0;
+  lengths.forEach((length, r) => {
+    const own = weights.subarray(at, at + length);
+    // Within a completion weights differ only by what is masked.
+    const sum = own.reduce((a, b) => a + b, 0);
+    if (sum !== 0) own.forEach((weight, t) => (share[at + t] = weight / sum));
+    row.fill(r, at, at + length);
+    at += length;
   });
-  return totals;
+  return { row, share };
+}
+
+/** The same values, through which no gradient flows. */
+function constant(x: Tensor1D): Tensor1D {
+  const detached = tf.customGrad((input) => ({
+    value: (input as Tensor).clone(),
+    gradFunc: (dy: Tensor) => tf.zerosLike(dy),
+  }));
+  return detached(x) as Tensor1D;
+}
+
+function needed<T>(value: T | undefined, by: string, what: string): T {
+  if (value !== undefined) return value;
+  throw fault("policyLoss", `${by} needs ${what}`, {
+    got: "none",
+    try: `${what} from the policy's forward pass, or the coefficient 0`,
+  });
 }

@@ -18,6 +18,8 @@ export interface AdamWOptions {
   weightDecay: number;
   /** Largest Euclidean norm of the gradient; larger ones are scaled down. */
   maxGradNorm: number;
+  /** A gradient whose norm is above it is not followed at all. */
+  stopGradNorm: number;
 }
 
 export const adamWDefaults: AdamWOptions = {
@@ -26,6 +28,7 @@ export const adamWDefaults: AdamWOptions = {
   epsilon: 1e-8,
   weightDecay: 0,
   maxGradNorm: 1,
+  stopGradNorm: Infinity,
 };
 
 /** Moments and step count as plain data, for a checkpoint. */
@@ -39,9 +42,12 @@ export interface AdamW {
   /**
    * One update of the weights, in place.
    * @param gradients one a name, in the order of `names`; not disposed of
+   * @param loss what the gradients are of, if the caller wants it looked at as well
    * @returns the gradient's norm before clipping
+   * @throws LabError, with weights and moments as they were, when loss or norm is no number or the norm is above
+   * `stopGradNorm`
    */
-  update(gradients: readonly Tensor[], learningRate: number): number;
+  update(gradients: readonly Tensor[], learningRate: number, loss?: number): number;
   state(): OptimizerState;
   restore(state: OptimizerState): void;
   dispose(): void;
@@ -56,7 +62,7 @@ export function createAdamW(
   const shapes = names.map((name) => weights.get(name).shape);
   const sizes = shapes.map((shape) => tf.util.sizeFromShape(shape));
   const total = sizes.reduce((a, b) => a + b, 0);
-  const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = options;
+  const { beta1, beta2, epsilon, weightDecay, maxGradNorm, stopGradNorm } = options;
   let step = 0;
   let first: Tensor1D = tf.zeros([total]);
   let second: Tensor1D = tf.zeros([total]);
@@ -68,16 +74,11 @@ export function createAdamW(
     tf.concat(tensors.map((tensor) => tensor.flatten()));
 
   return {
-    update: (gradients, learningRate) => {
+    update: (gradients, learningRate, loss = 0) => {
       const norm = tf.tidy(() => {
         const raw = flatten(gradients);
         const length = raw.norm().dataSync()[0];
-        if (!Number.isFinite(length)) {
-          throw fault("AdamW.update", `the gradient of step ${step + 1} is not finite`, {
-            got: length,
-            try: "a smaller learning rate, or the last checkpoint before this step",
-          });
-        }
+        checkUpdate({ loss, norm: length, step: step + 1, stopGradNorm });
         step++;
         const g = length > maxGradNorm ? raw.mul(maxGradNorm / length) : raw;
         const m = first.mul(beta1).add<Tensor1D>(g.mul(1 - beta1));
@@ -123,6 +124,35 @@ export function createAdamW(
   };
 }
 
+/** @throws LabError when an update would not be one to follow */
+function checkUpdate({
+  loss,
+  norm,
+  step,
+  stopGradNorm,
+}: { loss: number; norm: number; step: number } & Pick<AdamWOptions, "stopGradNorm">): void {
+  const hint = "a smaller learning rate, or the last checkpoint before this step";
+  if (!Number.isFinite(loss)) {
+    throw fault("AdamW.update", `the loss of optimiser step ${step} is not finite`, {
+      got: String(loss),
+      try: hint,
+    });
+  }
+  if (!Number.isFinite(norm)) {
+    throw fault("AdamW.update", `the gradient of optimiser step ${step} is not finite`, {
+      got: String(norm),
+      try: hint,
+    });
+  }
+  if (norm > stopGradNorm) {
+    throw fault("AdamW.update", `the gradient of optimiser step ${step} explodes`, {
+      got: norm,
+      expected: `a norm of at most stopGradNorm = ${stopGradNorm}`,
+      try: `${hint}; a larger stopGradNorm where such norms are usual`,
+    });
+  }
+}
+
 /**
  * Linear warm-up from 0, then half a cosine down to `floor` of the peak.
  * @param step from 0
@@ -161,4 +191,11 @@ export function lossAndGradients(
     for (const { saved } of tf.engine().state.activeTape ?? []) tf.dispose(saved ?? []);
     throw error;
   }
+}
+
+/** Sums the gradients of two pieces of a batch and disposes of the addends. */
+export function addGradients(a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
+  const sum = a.map((gradient, i) => tf.add(gradient, b[i]));
+  tf.dispose([...a, ...b]);
+  return sum;
 }

@@ -1,7 +1,8 @@
 /**
  * A run is a directory: what determined it, what it measured, where it stopped.
  *
- *   <root>/<stage>-<preset>-<hash>/spec.json  metrics.jsonl  rollouts.jsonl  checkpoints/step-N/  summary.json
+ *   <root>/<stage>-<preset>-<hash>/spec.json  metrics.jsonl  rollouts.jsonl  health.jsonl  checkpoints/step-N/  failures/
+ *                                summary.json
  *
  * The hash covers everything that determines the result, so that a changed input makes a new run and the same input
  * finds the old one: finished, it is not run again; stopped, it goes on from its last checkpoint. Rows that were logged
@@ -37,6 +38,9 @@ export interface RunIdentity {
   force?: boolean;
 }
 
+/** One row of `metrics.jsonl`. */
+export type MetricsRow = Record<string, number>;
+
 export interface Run {
   folder: string;
   /** Short name of what determined the run; later stages put it among their own inputs. */
@@ -49,8 +53,14 @@ export interface Run {
   lastCheckpoint: string | undefined;
   /** Appends to `metrics.jsonl`. */
   metrics(row: { step: number } & Record<string, unknown>): void;
+  /** Rows of `metrics.jsonl`, by step: on a run that goes on, those up to its last checkpoint. */
+  history(): MetricsRow[];
   /** Appends to `rollouts.jsonl`. */
-  rollout(row: { step: number } & Record<string, unknown>): void;
+  rollout<Row extends { step: number }>(row: Row): void;
+  /** Appends to `health.jsonl`. */
+  note<Row extends { step: number }>(row: Row): void;
+  /** Writes `failures/step-N.jsonl`, what a step broke on. @returns the file's path */
+  failure(step: number, rows: readonly unknown[]): string;
   /** Writes a checkpoint aside, then renames it; only the newest is kept. */
   checkpoint(step: number, write: (folder: string) => void): void;
   /** Writes `summary.json`; afterwards the run is finished and its checkpoints, needed no more, are removed. */
@@ -79,6 +89,7 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
     const kept = resumedAt === 0 ? -Infinity : resumedAt;
     dropAfter(file("metrics.jsonl"), kept);
     dropAfter(file("rollouts.jsonl"), kept);
+    dropAfter(file("health.jsonl"), kept);
   }
   const earlier = summary === undefined ? workedSeconds(file("metrics.jsonl")) : 0;
   const started = Date.now();
@@ -90,7 +101,15 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
     resumedAt,
     lastCheckpoint: resumedAt === 0 ? undefined : file(`checkpoints/step-${resumedAt}`),
     metrics: (row) => appendJsonl(file("metrics.jsonl"), { ...row, elapsed: seconds() }),
+    history: () =>
+      existsSync(file("metrics.jsonl")) ? readJsonl<MetricsRow>(file("metrics.jsonl")) : [],
     rollout: (row) => appendJsonl(file("rollouts.jsonl"), row),
+    note: (row) => appendJsonl(file("health.jsonl"), row),
+    failure: (step, rows) => {
+      const path = file(`failures/step-${step}.jsonl`);
+      writeJsonl(path, rows);
+      return path;
+    },
     checkpoint: (step, write) => {
       const place = file(`checkpoints/step-${step}`);
       // The same run at the same step has the same state; to replace it would mean a moment without any.

@@ -20,7 +20,14 @@ import { completionLogprobs } from "../policy/policy";
 import type { PromptStyle } from "../reflection/prompts";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import type { Problem } from "../types";
-import { adamWDefaults, cosineSchedule, createAdamW, lossAndGradients } from "./optimizer";
+import { stopForUpdate } from "./failure";
+import {
+  adamWDefaults,
+  addGradients,
+  cosineSchedule,
+  createAdamW,
+  lossAndGradients,
+} from "./optimizer";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
@@ -35,6 +42,8 @@ export interface SftConfig {
   warmup: number;
   weightDecay: number;
   maxGradNorm: number;
+  /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
+  stopGradNorm: number;
   /** Share of the examples that is held out; its loss is `eval_loss`. */
   evalShare: number;
   /** Steps between two evaluations. */
@@ -96,6 +105,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
     ...adamWDefaults,
     weightDecay: config.weightDecay,
     maxGradNorm: config.maxGradNorm,
+    stopGradNorm: config.stopGradNorm,
   });
 
   /** Sum of the examples' token losses, differentiable. */
@@ -108,7 +118,9 @@ export async function trainSft(options: SftOptions): Promise<void> {
     ]);
     const batch = groupBatch(prepared, completions, bundle.config);
     return {
-      tokens: batch.completionLengths.reduce((a, b) => a + b, 0),
+      tokens: total(batch.completionLengths),
+      /** With the prompts, as TRL counts. */
+      seen: total(batch.completionLengths) + total(batch.promptLengths),
       lossSum: () =>
         completionLogprobs(bundle, batch, imageTensor(prepared, bundle.config)).sum().neg(),
     };
@@ -120,6 +132,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
       restoreTraining(bundle, optimizer, run.lastCheckpoint);
       step = run.resumedAt;
     }
+    let tokensSeen = run.history().at(-1)?.num_tokens ?? 0;
 
     // ---- the loop: one optimiser step an iteration
     for (; step < steps; step++) {
@@ -136,23 +149,36 @@ export async function trainSft(options: SftOptions): Promise<void> {
       for (const { lossSum } of batches) {
         const piece = lossAndGradients(bundle.weights, names, () => lossSum().div(tokens));
         loss += piece.loss;
-        gradients = gradients === undefined ? piece.gradients : addUp(gradients, piece.gradients);
+        gradients =
+          gradients === undefined ? piece.gradients : addGradients(gradients, piece.gradients);
       }
       const learningRate = cosineSchedule(step, {
         peak: config.learningRate,
         warmup: Math.ceil(config.warmup * steps),
         total: steps,
       });
-      const gradNorm = optimizer.update(gradients ?? [], learningRate);
-      tf.dispose(gradients ?? []);
-
       const done = step + 1;
+      let gradNorm: number;
+      try {
+        gradNorm = optimizer.update(gradients ?? [], learningRate, loss);
+      } catch (error) {
+        const rows = chosen.map(({ problem, style, text }) => ({
+          problem: problem.id,
+          style,
+          text,
+        }));
+        throw stopForUpdate(run, done, rows, error as Error);
+      } finally {
+        tf.dispose(gradients ?? []);
+      }
+      tokensSeen += batches.reduce((sum, batch) => sum + batch.seen, 0);
+
       const metrics: Record<string, number> = {
         loss,
         learning_rate: learningRate,
         grad_norm: gradNorm,
         epoch: done / perEpoch,
-        num_tokens: tokens,
+        num_tokens: tokensSeen,
         step_time: (Date.now() - clock) / 1000,
       };
       if (held.length > 0 && (done % config.evalEvery === 0 || done === steps)) {
@@ -179,9 +205,6 @@ export async function trainSft(options: SftOptions): Promise<void> {
   }
 }
 
-/** Sums two lists of gradients and disposes of the addends. */
-function addUp<T extends ReturnType<typeof lossAndGradients>["gradients"]>(a: T, b: T): T {
-  const sum = a.map((gradient, i) => tf.add(gradient, b[i])) as T;
-  tf.dispose([...a, ...b]);
-  return sum;
+function total(lengths: readonly number[]): number {
+  return lengths.reduce((a, b) => a + b, 0);
 }

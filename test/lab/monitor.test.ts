@@ -111,6 +111,38 @@ describe("monitor in a notebook", () => {
   });
 });
 
+describe("what is wrong", () => {
+  const cut = { kind: "truncation", sentence: "30 % were cut <off>." };
+
+  it("stays in sight in a notebook, the last sentence of each kind", () => {
+    const { surface, sent } = fakeNotebook();
+    const { monitor, time } = setUp(surface);
+    const html = (): string => String(sent[sent.length - 1].bundle["text/html"]);
+    monitor.update(1, {}, [cut]);
+    assert.match(html(), />⚠ step 1: 30 % were cut &#60;off&#62;\.</);
+    for (const step of [2, 3]) {
+      time.now += 1000;
+      monitor.update(step, {}, step === 3 ? [{ ...cut, sentence: "40 %." }] : []);
+    }
+    assert.equal(html().match(/⚠/g)?.length, 1);
+    assert.match(html(), />⚠ step 3 \(2 steps so far\): 40 %\.</);
+  });
+
+  it("is said in a terminal on a line of its own, once", async () => {
+    const { surface, progress } = fakeTerminal(true);
+    const { monitor, time } = setUp(surface);
+    for (const step of [1, 2]) {
+      monitor.update(step, {}, [cut]);
+      time.now += 1000;
+    }
+    const lines = progress.join("").split("\n");
+    assert.equal(lines[1], "⚠ step 1: 30 % were cut <off>.");
+    assert.equal(lines.filter((line) => line.includes("⚠")).length, 1);
+    await monitor.finish();
+    assert.match(progress[progress.length - 1], /⚠ step 2 \(2 steps so far\)/);
+  });
+});
+
 describe("monitor in a terminal", () => {
   it("draws over its line, clears what was longer, and leaves the last numbers", async () => {
     const { surface, out, progress } = fakeTerminal(true);

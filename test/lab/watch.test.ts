@@ -32,6 +32,21 @@ describe("watch", () => {
     assert.match(progress[progress.length - 1], /GRPO: finished, 100 % · 2\/2 steps/);
   });
 
+  it("says at the end what was wrong", async () => {
+    const notes = [{ kind: "truncation" as const, sentence: "30 % were cut <off>." }];
+    const { surface, sent } = fakeNotebook();
+    const watcher = watch("GRPO", { ...stageViews.grpo, surface });
+    watcher.begin(3, []);
+    watcher.step(1, { reward: 1 }, notes);
+    watcher.step(2, { reward: 1 }, []);
+    watcher.step(3, { reward: 1 }, notes);
+    await watcher.end();
+    assert.match(
+      sent[sent.length - 1].bundle["text/plain"],
+      /^GRPO: finished.*\n⚠ step 3 \(2 steps so far\): 30 % were cut <off>\.\nreward\n/,
+    );
+  });
+
   it("draws nothing for a stage that had nothing to do", async () => {
     const { surface, sent } = fakeNotebook();
     await watch("GRPO", { surface }).end();

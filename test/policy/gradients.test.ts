@@ -6,9 +6,13 @@ import { ready, tf } from "../../lib/engine/backend";
 import { createRandom, type Random } from "../../lib/engine/random";
 import { groupBatch } from "../../lib/policy/batch";
 import { rmsNorm, rotate, swiglu } from "../../lib/policy/layers";
-import { chosenLogprobs, completionLogprobs, type Policy } from "../../lib/policy/policy";
+import {
+  chosenLogprobs,
+  completionLogprobs,
+  rowEntropies,
+  type Policy,
+} from "../../lib/policy/policy";
 import { encodeImages, type Grid } from "../../lib/policy/vision";
-import { clippedLoss } from "../../lib/train/losses";
 import { lossAndGradients } from "../../lib/train/optimizer";
 import { FIXTURES, fixtureCases, loadFixture } from "./fixture";
 
@@ -286,31 +290,25 @@ describe("gradients in closed form", () => {
     tf.dispose([scores, logprobs]);
   });
 
-  it("clippedLoss", () => {
-    const terms = {
-      oldLogprobs: Float32Array.of(-1, -1, -1, -1, -2, -2),
-      advantages: Float32Array.of(1, 1, -1, -1, 0.5, 0),
-      weights: Float32Array.of(0.25, 0.25, 0.125, 0.125, 0.2, 0.05),
-      refLogprobs: Float32Array.of(-1.5, -0.5, -1, -2, -1, -3),
-    };
-    // Ratios 1.65 and 0.61 under both signs, inside the clip, and far off with no advantage.
-    const shifts = [0.5, -0.5, 0.5, -0.5, 0.1, 2];
-    let drawn = 0;
-    const { oldLogprobs: old, advantages, weights, refLogprobs: ref } = terms;
+  it("rowEntropies", () => {
     compare(
-      [[6]],
-      (logprobs) =>
-        clippedLoss(logprobs as Tensor1D, terms, { clipLow: 0.2, clipHigh: 0.28, beta: 0.3 }),
-      (logprobs) => [
-        logprobs.reduce((sum, logprob, i) => {
-          const ratio = Math.exp(logprob - old[i]);
-          const clipped = Math.min(Math.max(ratio, 0.8), 1.28);
-          const gain = Math.min(ratio * advantages[i], clipped * advantages[i]);
-          const delta = ref[i] - logprob;
-          return sum + weights[i] * (0.3 * (Math.exp(delta) - delta - 1) - gain);
-        }, 0),
-      ],
-      () => old[drawn] + shifts[drawn++],
+      [[4, 7]],
+      (scores) => rowEntropies(scores as Tensor2D),
+      (scores) =>
+        rows(scores, 7).map((row) => {
+          const total = row.reduce((sum, v) => sum + Math.exp(v), 0);
+          return -row.reduce((sum, v) => sum + (Math.exp(v) / total) * (v - Math.log(total)), 0);
+        }),
+      (random) => 4 * random.normal(),
     );
+  });
+
+  it("rowEntropies of a certain token and of an even choice", () => {
+    const scores = tf.tensor2d([500, 0, -1e4, 7, 7, 7], [2, 3]);
+    const entropies = rowEntropies(scores);
+    const [certain, even] = entropies.dataSync();
+    assert.equal(Math.abs(certain), 0);
+    assert.ok(Math.abs(even - Math.log(3)) < 1e-6);
+    tf.dispose([scores, entropies]);
   });
 });

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { createRandom } from "../../lib/engine/random";
+import { goldOf } from "../../lib/reflection/answer-type";
+import { withGuards } from "../../lib/reflection/guards";
 import { rewardConfig, rewardPresets, type RewardConfig } from "../../lib/reflection/reward-config";
 import {
   accuracyReward,
@@ -6,9 +9,8 @@ import {
   formatReward,
   lengthReward,
   reflectionFormatReward,
-  scoreResponse,
-  type RewardBreakdown,
-} from "../../lib/reflection/rewards";
+} from "../../lib/reflection/reward-parts";
+import { scoreResponse, type RewardBreakdown } from "../../lib/reflection/rewards";
 import { parseResponse, renderResponse, renderSolution } from "../../lib/reflection/template";
 import type { Transition } from "../../lib/types";
 
@@ -58,16 +60,19 @@ describe("reflection/rewards", () => {
     }
   });
 
-  it("pays by the published code 0.75, 1.00, 0.25 and 0 for the answers", () => {
+  it("pays by the published table 0.75, 1.00, 0.25 and 0 for the answers", () => {
     const sums: Record<Transition, number> = { RR: 0.75, WR: 1, RW: 0.25, WW: 0 };
-    for (const [transition, sum] of Object.entries(sums) as [Transition, number][]) {
-      const reward = score(atTarget(transition), rewardPresets["official-code"]);
-      near(reward.accuracy + reward.efficacy, sum);
-      near(reward.total, sum + 0.5 + 0.1);
-      assert.equal(reward.reflection_format, 0);
+    for (const preset of ["official-code", "official-intended"] as const) {
+      for (const [transition, sum] of Object.entries(sums) as [Transition, number][]) {
+        const reward = score(atTarget(transition), rewardPresets[preset]);
+        near(reward.accuracy + reward.efficacy, sum);
+        near(reward.total, sum + 0.5 + 0.1);
+        assert.equal(reward.reflection_format, 0);
+      }
+      const early = "So: " + atTarget("RR");
+      assert.equal(score(early, rewardPresets[preset]).format, 0.5);
     }
     const early = "So: " + atTarget("RR");
-    assert.equal(score(early, rewardPresets["official-code"]).format, 0.5);
     assert.equal(score(early, rewardPresets.paper).format, 0);
   });
 
@@ -113,11 +118,11 @@ describe("reflection/rewards", () => {
     const twice = score(atTarget("RR"), rewardPresets["task-only"]);
     assert.equal(twice.format, 0);
     assert.match(twice.reasons.format ?? "", /one solution was asked for/);
-    near(score(atTarget("RR"), rewardConfig("task-only", { solutions: 2 })).total, 1);
+    near(score(atTarget("RR"), rewardPresets["no-reflection-reward"]).total, 1);
   });
 
   it("pays a single right answer, where the published code fell to 0", () => {
-    for (const preset of ["paper", "official-code"] as const) {
+    for (const preset of ["paper", "official-intended"] as const) {
       const reward = score("<think>w</think><answer>61</answer>", rewardPresets[preset]);
       assert.equal(reward.total, 0.5);
       assert.equal(reward.accuracy, 0.5);
@@ -262,11 +267,131 @@ describe("reflection/rewards", () => {
     }
   });
 
+  it("pays by Octopus 0.9 times its table and 0.1 for the format", () => {
+    const octopus = rewardPresets.octopus;
+    const table: Record<Transition, number> = { RR: 0.75, WR: 1, RW: -0.25, WW: 0 };
+    for (const [transition, value] of Object.entries(table) as [Transition, number][]) {
+      near(score(atTarget(transition), octopus).total, 0.9 * value + 0.1);
+    }
+    const half = (think: string, answer: string) => ({ think, answer });
+    const twice = (one: ReturnType<typeof half>, two: ReturnType<typeof half>): number =>
+      score(renderResponse({ first: one, reflection: "r", second: two }), octopus).total;
+    // Two equal solutions are held to 0.5, an empty first answer to 0, an ill-formed second solution to 0.5.
+    near(twice(half("w", "61"), half("w", "61")), 0.9 * 0.5 + 0.1);
+    near(twice(half("w", ""), half("v", "61")), 0);
+    const noThink = atTarget("WR").replace("<think>w w w w</think>", "");
+    near(score(noThink, octopus).total, 0.9 * 0.5);
+    // Without a second solution: accuracy less one half, and no format.
+    near(score(renderSolution(half("w", "61")), octopus).total, 0.9 * 0.5);
+    near(score(renderSolution(half("w", "51")), octopus).total, -0.9 * 0.5);
+    near(score("", octopus).total, -0.9 * 0.5);
+  });
+
+  it("survives any text, tokenizer and gold answer, by any preset, with all guards", () => {
+    const random = createRandom("hostile rewards");
+    const pieces = [
+      ...["<think>", "</think>", "<answer>", "</answer>", "<reflection>", "</reflection>"],
+      ...[
+        "61",
+        "\\boxed{",
+        "}",
+        "$",
+        "\\frac{1}{",
+        "9^{9^{9",
+        "<",
+        ">",
+        "\u0000",
+        "\ud800",
+        "\u202e",
+      ],
+      ...[
+        "А",
+        "６１",
+        " ",
+        "\n",
+        "A",
+        "(B)",
+        "or",
+        "NaN",
+        "Infinity",
+        "-",
+        "\\",
+        "[0,",
+        "w w w",
+        "🤔",
+      ],
+    ];
+    const counters = [tokenCount, (text: string) => text.length, () => NaN, () => Infinity];
+    const broken = (): number => {
+      throw new Error("no such token");
+    };
+    const golds = ["61", "A", "\\frac{", "", "x>2", "right angle"];
+    const configs = Object.values(rewardPresets).flatMap((config) => [
+      config,
+      withGuards(config, ["all"]),
+    ]);
+    for (let i = 0; i < 400; i++) {
+      const text = Array.from({ length: random.int(0, 30) }, () => random.pick(pieces)).join("");
+      const response = parseResponse(text, { truncated: random.chance(0.2) });
+      const given = goldOf(random.pick(golds));
+      const config = random.pick(configs);
+      const counter = random.pick([...counters, broken]);
+      const reward = scoreResponse({
+        ...{ response, problem: given, config, tokenCount: counter },
+        firstAccuracy: random.pick([undefined, 0, 0.5, NaN, -1]),
+      });
+      near(
+        reward.total,
+        PARTS.reduce((sum, part) => sum + reward[part], 0),
+      );
+      const paid = {
+        format: config.formatWeight,
+        accuracy: config.accuracyWeight,
+        length: config.alpha,
+        efficacy: config.effectiveness.WR,
+        // The published code has no such part.
+        reflection_format: config.scorer === "equations" ? config.reflectionFormat : 0,
+      };
+      for (const part of PARTS) {
+        assert.ok(Number.isFinite(reward[part]), `${part} of ${JSON.stringify(text)}`);
+        if (reward[part] === 0 && paid[part] !== 0) {
+          assert.ok(
+            reward.reasons[part],
+            `${part} of ${JSON.stringify(text)} is 0 without a reason`,
+          );
+        }
+      }
+      if (reward.lengths !== null) {
+        assert.ok(Object.values(reward.lengths).every(Number.isFinite));
+      }
+    }
+  });
+
+  it("says why a length could not be measured", () => {
+    const reward = scoreResponse({
+      ...{ response: parseResponse(atTarget("RR")), problem, config: rewardPresets.paper },
+      tokenCount: () => {
+        throw new Error("unknown byte");
+      },
+    });
+    assert.match(reward.reasons.length ?? "", /unknown byte/);
+    near(reward.total, 1.5);
+  });
+
   it("refuses configurations that cannot be", () => {
     assert.throws(() => rewardConfig("papr" as "paper"), /no such preset.*papr.*official-code/);
     assert.throws(() => rewardConfig("toString" as "paper"), /no such preset/);
     assert.throws(() => rewardConfig("paper", { alpha: NaN }), /alpha/);
     assert.throws(() => rewardConfig("paper", { maxRatio: 2 }), /maxRatio/);
+    assert.throws(() => rewardConfig("paper", { lengthBaseFloor: -1 }), /lengthBaseFloor/);
+    assert.throws(
+      () => rewardConfig("paper", { payCopies: "no" } as unknown as Partial<RewardConfig>),
+      /payCopies.*true or false/,
+    );
+    assert.throws(
+      () => rewardConfig("paper", { alpha: "1" } as unknown as Partial<RewardConfig>),
+      /alpha/,
+    );
     assert.throws(
       () => rewardConfig("paper", { alfa: 1 } as Partial<RewardConfig>),
       /unknown key alfa/,

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { readJsonl } from "../../lib/engine/files";
+import { readMetrics, type MetricRow } from "../../lib/lab/runs";
+import { PART_NAMES } from "../../lib/reflection/reward-parts";
 import { createRuleTeacher } from "../../lib/reflection/teacher";
 import { createTfjsEngine } from "../../lib/rollout/tfjs";
 import { constructData } from "../../lib/stages/construct";
@@ -11,6 +13,7 @@ import { basePolicy, withPolicy, type StageOptions } from "../../lib/stages/cont
 import { evaluate } from "../../lib/stages/evaluate";
 import { finetune } from "../../lib/stages/finetune";
 import { reinforce } from "../../lib/stages/reinforce";
+import type { CustomReward } from "../../lib/train/custom-reward";
 import { gone, listener, spec, testLab } from "./lab";
 
 const teacher = createRuleTeacher();
@@ -20,6 +23,11 @@ function filesOf(folder: string): [string, number][] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .sort()
     .map((name) => [name, statSync(join(folder, name)).mtimeMs]);
+}
+
+/** What the reward configuration paid on average. */
+function paidBy(row: MetricRow): number {
+  return PART_NAMES.reduce((sum, part) => sum + row[`rewards/${part}/mean`], 0);
 }
 
 describe("stages", function () {
@@ -111,6 +119,30 @@ describe("stages", function () {
       );
     });
   }
+
+  it("reinforce takes a reward of the user's own, and another one makes another run", async () => {
+    const train = (rewards: readonly CustomReward[], rewardWeight?: number) =>
+      reinforce(spec, {
+        ...{ name: "own", from: lab.base, reward: "task-only", problems: lab.problems },
+        ...{ rewards, rewardWeight },
+      });
+    const plain = await train([]);
+    const seven: CustomReward = {
+      name: "seven",
+      weight: 0.5,
+      reward: async ({ response }) => (response.first.answer === "7" ? 1 : 0),
+    };
+    const own = await train([seven]);
+    const [row] = readMetrics(own.run.folder);
+    assert.ok(row["rewards/seven/mean"] >= 0 && row["rewards/seven/mean"] <= 1);
+    assert.ok(Math.abs(row.reward - paidBy(row) - row["rewards/seven/mean"] / 2) < 1e-9);
+    assert.equal((await train([seven])).cached, true);
+    const others = [
+      await train([{ ...seven, reward: ({ response }) => Number(response.first.answer === "9") }]),
+      await train([seven], 0),
+    ];
+    assert.equal(new Set([plain, own, ...others].map(({ run }) => run.folder)).size, 4);
+  });
 
   describe("data construction", () => {
     /** More than are asked at once. */

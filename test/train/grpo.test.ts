@@ -7,8 +7,9 @@ import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
 import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import { createPromptCache } from "../../lib/rollout/prepare";
-import { trainGrpo, type GrpoConfig, type Rollout, type RolloutRow } from "../../lib/train/grpo";
-import { average } from "../../lib/train/losses";
+import { trainGrpo, type GrpoConfig } from "../../lib/train/grpo";
+import { average } from "../../lib/train/advantages";
+import type { Rollout, RolloutRow } from "../../lib/train/rollouts";
 import { openRun, type Run } from "../../lib/train/run";
 import { trainSft } from "../../lib/train/sft";
 import type { Problem } from "../../lib/types";
@@ -69,7 +70,7 @@ describe("GRPO", function () {
     });
 
     it("learns what is paid for", () => {
-      const accuracy = steps.map(({ metrics }) => metrics["reflection/acc_final"]);
+      const accuracy = steps.map(({ metrics }) => metrics["accuracy/final"]);
       const [early, late] = [average(accuracy.slice(0, 2)), average(accuracy.slice(-3))];
       // It starts from a coin's toss, for the examples were. 96 answers' deviation is 0.05.
       assert.ok(early > 0.2 && early < 0.8, `${accuracy.join(" ")}`);
@@ -99,34 +100,51 @@ describe("GRPO", function () {
         steps.map((_step, i) => i + 1),
       );
       const names = [
-        ...["reward", "reward_std", "frac_reward_zero_std", "rewards/accuracy/mean"],
-        ...["completions/mean_length", "completions/min_length", "completions/max_length"],
-        ...["completions/clipped_ratio", "num_tokens", "entropy", "loss", "grad_norm"],
-        ...["clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"],
-        ...["learning_rate", "step_time", "sampling/sampling_logp_difference/max"],
-        ...["RR", "RW", "WR", "WW", "acc_first", "acc_final", "length"].map(
-          (name) => `reflection/${name}`,
+        ...["reward", "reward_std", "frac_reward_zero_std", "num_tokens", "entropy", "loss"],
+        ...["grad_norm", "learning_rate", "epoch", "step_time"],
+        ...["mean", "min", "max"].flatMap((name) => [
+          `completions/${name}_length`,
+          `completions/${name}_terminated_length`,
+          `sampling/importance_sampling_ratio/${name}`,
+        ]),
+        ...["mean", "max"].map((name) => `sampling/sampling_logp_difference/${name}`),
+        ...["low_mean", "low_min", "high_mean", "high_max", "region_mean"].map(
+          (name) => `clip_ratio/${name}`,
         ),
+        ...["completions/clipped_ratio", "accuracy/first", "accuracy/final"],
+        ...["rr", "rw", "wr", "ww", "length"].map((name) => `reflection/${name}`),
+        ...["format", "accuracy", "efficacy", "reflection_format", "length"].flatMap((part) => [
+          `rewards/${part}/mean`,
+          `rewards/${part}/std`,
+        ]),
       ];
       for (const row of rows) {
         for (const name of names) assert.ok(name in row, name);
         for (const [name, value] of Object.entries(row)) assert.ok(Number.isFinite(value), name);
       }
-      // Without a reference there is no distance from it.
-      assert.ok(!("kl" in rows[0]));
+      // Without a reference there is no distance from it, and without second answers nothing that was fixed.
+      for (const name of ["kl", "accuracy/second", "reflection/fix_rate"]) {
+        assert.ok(!(name in rows[0]), name);
+      }
     });
 
-    it("measures what the rollouts are", () => {
+    it("measures what the rollouts are", async () => {
+      const start = openPolicy(folder);
+      const prompts = await createPromptCache(start).prepare(problems, "direct");
+      start.weights.dispose();
+      const promptTokens = new Map(problems.map(({ id }, i) => [id, prompts[i].ids.length]));
+      let seen = 0;
       for (const { metrics, rollouts } of steps) {
         assert.equal(rollouts.length, 32);
         const totals = rollouts.map((rollout) => rollout.reward.total);
         assert.ok(Math.abs(metrics.reward - average(totals)) < 1e-9);
         const lengths = rollouts.map(({ completion }) => completion.ids.length);
         assert.equal(metrics["completions/max_length"], Math.max(...lengths));
-        assert.equal(
-          metrics.num_tokens,
-          lengths.reduce((a, b) => a + b, 0),
-        );
+        // All tokens since the beginning, each completion with its prompt, as TRL counts.
+        for (const { problem, completion } of rollouts) {
+          seen += (promptTokens.get(problem.id) ?? NaN) + completion.ids.length;
+        }
+        assert.equal(metrics.num_tokens, seen);
         // 12 tokens without the end are cut off, and no others.
         for (const { completion } of rollouts) {
           const ended = completion.ids.at(-1) === bundle.tokenizer.endId;
@@ -144,19 +162,45 @@ describe("GRPO", function () {
       }
     });
 
-    it("writes down one whole group every five steps", () => {
+    it("writes down every fifth step's rollouts, with their tokens", () => {
       const rows = readJsonl<RolloutRow>(join(run.folder, "rollouts.jsonl"));
       assert.deepEqual(
         rows.map(({ step }) => step),
-        [1, 6, 11].flatMap((step) => new Array<number>(8).fill(step)),
+        [1, 6, 11].flatMap((step) => new Array<number>(32).fill(step)),
       );
-      const written = steps[5].rollouts
-        .slice(0, 8)
-        .map(({ problem, completion, reward: parts, advantage }): RolloutRow => ({
-          ...{ step: 6, problem: problem.id, text: completion.text },
-          ...{ truncated: completion.truncated, advantage, reward: parts },
-        }));
-      assert.deepEqual(rows.slice(8, 16), JSON.parse(JSON.stringify(written)));
+      const { rollouts, metrics } = steps[5];
+      rows.slice(32, 64).forEach((row, i) => {
+        const { problem, completion, reward: parts, advantage, total } = rollouts[i];
+        const { tokens, paid, ...rest } = row;
+        const { text, truncated } = completion;
+        const written = { step: 6, problem: problem.id, text, truncated, total, advantage };
+        assert.deepEqual(rest, {
+          ...written,
+          reward: JSON.parse(JSON.stringify(parts)),
+          custom: {},
+        });
+        assert.equal(
+          Object.values(paid).reduce((a, b) => a + b),
+          total,
+        );
+        assert.deepEqual(tokens.ids, completion.ids);
+        // The last token ends the turn and is no text.
+        assert.equal(tokens.ends.at(-1), text.length);
+        tokens.ids.forEach((id, t) => {
+          const piece = text.slice(t === 0 ? 0 : tokens.ends[t - 1], tokens.ends[t]);
+          assert.equal(piece, bundle.tokenizer.decode([id], { skipSpecial: true }));
+        });
+        tokens.old.forEach((value, t) => {
+          assert.ok(Math.abs(value - completion.logprobs[t]) <= 5.1e-7);
+        });
+      });
+      // The first minibatch was scored by the policy that sampled it, the second by one that had learned from the first.
+      const apart = rows.slice(32, 64).map(({ tokens: { old, current } }) => {
+        return Math.max(...old.map((value, t) => Math.abs(current[t] - value)));
+      });
+      const agreed = metrics["sampling/sampling_logp_difference/max"];
+      assert.ok(Math.abs(Math.max(...apart.slice(0, 16)) - agreed) < 2e-6);
+      assert.ok(Math.max(...apart.slice(16)) > 10 * agreed, `${apart.join(" ")}`);
     });
   });
 

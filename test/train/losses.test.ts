@@ -1,136 +1,240 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { Tensor1D } from "@tensorflow/tfjs";
+import type { Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
-import {
-  average,
-  clippedLoss,
-  deviation,
-  groupAdvantages,
-  ratioStatistics,
-  sequenceMeanWeights,
-  type ClipOptions,
-  type RatioStatistics,
-} from "../../lib/train/losses";
-import { FIXTURES, maxAbsDifference } from "../policy/fixture";
+import { chosenLogprobs, rowEntropies } from "../../lib/policy/policy";
+import { policyLoss, type TokenTerms } from "../../lib/train/losses";
+import { LOSSES, type LossConfig } from "../../lib/train/objective";
+import { ratioStatistics } from "../../lib/train/statistics";
+import { maxAbsDifference } from "../policy/fixture";
+import { CLOSE, configOf, golden, masksOf, termsOf } from "./trl";
 
-interface Golden {
-  lengths: number[];
-  logprobs: number[];
-  oldLogprobs: number[];
-  refLogprobs: number[];
-  advantages: number[];
-  cases: (ClipOptions & { loss: number; gradient: number[]; statistics: RatioStatistics })[];
-  groups: { rewards: number[]; advantages: number[] }[];
-}
-// Made with PyTorch in float64, see make_train_fixture.py there; 1e-6 is float32 on numbers of size 1.
-const golden = JSON.parse(readFileSync(join(FIXTURES, "train/losses.json"), "utf8")) as Golden;
-const CLOSE = 1e-6;
-
-describe("losses", () => {
-  before(() => ready());
-  const terms = {
-    oldLogprobs: Float32Array.from(golden.oldLogprobs),
-    refLogprobs: Float32Array.from(golden.refLogprobs),
-    advantages: Float32Array.from(golden.advantages),
-    weights: sequenceMeanWeights(golden.lengths),
+/** Every case of the golden file, with its loss named. */
+const cases = golden.losses.map((example) => {
+  const { loss, beta, klCorrection, importance, clipHigh } = { ...example.config };
+  assert.ok(loss !== undefined);
+  const how = `${loss}, beta ${beta}${klCorrection ? " corrected" : ""}, clip +${clipHigh}`;
+  return {
+    ...example,
+    config: { ...example.config, loss },
+    title: `${how}, ${importance ?? "no"} ratios, ${example.masks} tokens`,
   };
+});
 
-  for (const example of golden.cases) {
-    const { clipLow, clipHigh, beta } = example;
-    it(`clippedLoss and its gradient are PyTorch's: clip ${clipLow}/${clipHigh}, beta ${beta}`, () => {
-      const logprobs = tf.tensor1d(golden.logprobs);
-      const { value, grad } = tf.valueAndGrad((x) => clippedLoss(x as Tensor1D, terms, example))(
-        logprobs,
-      );
-      assert.ok(Math.abs(value.dataSync()[0] - example.loss) < CLOSE);
-      assert.ok(maxAbsDifference(grad.dataSync(), example.gradient) < CLOSE);
-      tf.dispose([logprobs, value, grad]);
-      const statistics = ratioStatistics(Float32Array.from(golden.logprobs), terms, example);
-      for (const key of ["clipLow", "clipHigh", "approxKl", "maxShift"] as const) {
-        assert.ok(Math.abs(statistics[key] - example.statistics[key]) < CLOSE, key);
-      }
-      // The same estimate with the roles changed: how far the sampling policy is from the current one as its reference.
-      const refLogprobs = Float32Array.from(golden.logprobs);
-      const { kl } = ratioStatistics(terms.oldLogprobs, { ...terms, refLogprobs }, example);
-      assert.ok(Math.abs(kl - example.statistics.approxKl) < CLOSE);
+/** Ways to cut the four completions into micro-batches. */
+const CUTS: [number, number][][] = [
+  [
+    [0, 2],
+    [2, 4],
+  ],
+  [
+    [0, 1],
+    [1, 2],
+    [2, 4],
+  ],
+];
+
+/** Value and gradient in the log-probabilities. */
+function differentiate(
+  logprobs: Float32Array,
+  terms: TokenTerms,
+  config: LossConfig,
+): { value: number; gradient: Float32Array } {
+  return tf.tidy(() => {
+    const { value, grad } = tf.valueAndGrad((x) =>
+      policyLoss({ logprobs: x as Tensor1D }, terms, config),
+    )(tf.tensor1d(logprobs));
+    return { value: value.dataSync()[0], gradient: grad.dataSync<"float32">().slice() };
+  });
+}
+
+describe("policyLoss", function () {
+  // Under load a first step of the engine takes seconds.
+  this.timeout(20_000);
+  before(() => ready());
+
+  for (const { title, config, masks, gradient, padded } of cases) {
+    it(`and its gradient are TRL's, whatever the padding: ${title}`, () => {
+      const { logprobs, terms } = termsOf(config, masksOf(masks));
+      const ours = differentiate(logprobs, terms, configOf(config));
+      assert.equal(padded.length, 4);
+      for (const loss of padded) assert.ok(Math.abs(ours.value - loss) < CLOSE, `${loss}`);
+      assert.ok(maxAbsDifference(ours.gradient, gradient) < CLOSE);
     });
   }
 
-  it("is the plain policy gradient where the policy has not moved", () => {
-    const logprobs = tf.tensor1d(terms.oldLogprobs);
-    const options = { clipLow: 0.2, clipHigh: 0.2, beta: 0 };
-    const gradient = tf.grad((x) => clippedLoss(x as Tensor1D, terms, options))(logprobs);
-    const expected = golden.advantages.map((advantage, i) => -advantage * terms.weights[i]);
-    assert.ok(maxAbsDifference(gradient.dataSync(), expected) < CLOSE);
-    tf.dispose([logprobs, gradient]);
-    const { refLogprobs: _unused, ...bare } = terms;
-    const still = ratioStatistics(terms.oldLogprobs, bare, options);
-    assert.deepEqual(still, { clipLow: 0, clipHigh: 0, approxKl: 0, kl: 0, maxShift: 0 });
-  });
-
-  it("does not drop a KL penalty for want of a reference", () => {
-    const { refLogprobs: _unused, ...bare } = terms;
-    const logprobs = tf.tensor1d(golden.logprobs);
-    const lossWith = (beta: number): number =>
-      tf.tidy(
-        () => clippedLoss(logprobs, bare, { clipLow: 0.2, clipHigh: 0.2, beta }).dataSync()[0],
-      );
-    assert.ok(Math.abs(lossWith(0) - golden.cases[0].loss) < CLOSE);
-    assert.throws(
-      () => lossWith(0.04),
-      (error: Error) => error instanceof LabError && /refLogprobs/.test(error.message),
-    );
-    logprobs.dispose();
-  });
-});
-
-describe("sequenceMeanWeights", () => {
-  it("averages within a sequence, then over sequences", () => {
-    const near = (lengths: number[], expected: number[]): void =>
-      assert.ok(maxAbsDifference(sequenceMeanWeights(lengths), expected) < 1e-7);
-    near([1, 2, 4], [1 / 3, 1 / 6, 1 / 6, 1 / 12, 1 / 12, 1 / 12, 1 / 12]);
-    near([3], [1 / 3, 1 / 3, 1 / 3]);
-    // A sequence without tokens is a sequence all the same: its loss is 0.
-    near([0, 2], [1 / 4, 1 / 4]);
-    near([], []);
-  });
-});
-
-describe("groupAdvantages", () => {
-  for (const { rewards, advantages } of golden.groups) {
-    it(`of ${rewards.length} rewards are PyTorch's, with its deviation over n − 1`, () => {
-      const ours = groupAdvantages(rewards, { stdFloor: 0 });
-      assert.ok(maxAbsDifference(ours, advantages) < 1e-12);
+  for (const { title, config, masks, padded, gradient, accumulated } of cases) {
+    it(`is the same however a batch is cut into micro-batches: ${title}`, () => {
+      if (accumulated !== undefined) assert.ok(Math.abs(accumulated - padded[0]) < 1e-12);
+      for (const cut of CUTS) {
+        const pieces = cut.map((range) => {
+          const { logprobs, terms } = termsOf(config, masksOf(masks), range);
+          return differentiate(logprobs, terms, configOf(config));
+        });
+        const sum = pieces.reduce((all, { value }) => all + value, 0);
+        assert.ok(Math.abs(sum - padded[0]) < CLOSE);
+        const joined = pieces.flatMap((piece) => [...piece.gradient]);
+        assert.ok(maxAbsDifference(joined, gradient) < CLOSE);
+      }
     });
   }
 
-  it("have no size when all rewards are equal, with or without a floor", () => {
-    for (const stdFloor of [0, 0.1]) {
-      for (const rewards of [[1, 1, 1, 1], [0.1, 0.1, 0.1], [-2], []]) {
-        const ours = groupAdvantages(rewards, { stdFloor });
-        assert.equal(ours.length, rewards.length);
-        assert.ok(ours.every((advantage) => Math.abs(advantage) < 1e-6));
-      }
+  for (const loss of LOSSES) {
+    for (const kl of ["k1", "k2", "k3"] as const) {
+      it(`has the gradient of finite differences: ${loss} with ${kl}`, () => {
+        const config = configOf({ loss, kl, beta: 0.3, cispoMax: 1.4 });
+        const masks = masksOf("some");
+        const { logprobs, terms } = termsOf({ ...config, importance: "token" }, masks);
+        const { gradient } = differentiate(logprobs, terms, config);
+        const at = (values: readonly number[]): number => plainLoss(values, terms, config);
+        const now = [...logprobs];
+        // CISPO's ratio is a constant to its gradient, so it is one to the difference too.
+        const held = loss === "cispo" ? now : undefined;
+        now.forEach((value, i) => {
+          const [above, below] = [1e-5, -1e-5].map((step) => {
+            const moved = changed(now, i, value + step);
+            return held === undefined ? at(moved) : plainLoss(moved, terms, config, held);
+          });
+          assert.ok(Math.abs((above - below) / 2e-5 - gradient[i]) < 1e-5, `token ${i}`);
+        });
+        assert.ok(Math.abs(at(now) - differentiate(logprobs, terms, config).value) < CLOSE);
+      });
+    }
+  }
+
+  it("is the plain policy gradient where the policy has not moved, for every loss", () => {
+    for (const loss of LOSSES) {
+      const { terms } = termsOf({ loss }, masksOf("all"));
+      const { gradient } = differentiate(terms.oldLogprobs, terms, configOf({ loss }));
+      const expected = terms.advantages.map((advantage, i) => -advantage * terms.weights[i]);
+      assert.ok(maxAbsDifference(gradient, expected) < CLOSE, loss);
     }
   });
 
-  it("are held down by the floor and by nothing else", () => {
-    // The deviation of (0, 0.1) is 0.0707…: below a floor of 0.5, above one of 0.05.
-    const near = (stdFloor: number, expected: number[]): void =>
-      assert.ok(maxAbsDifference(groupAdvantages([0, 0.1], { stdFloor }), expected) < 1e-12);
-    near(0.5, [-0.1, 0.1]);
-    near(0.05, [-Math.SQRT1_2, Math.SQRT1_2]);
+  it("sends nothing to tokens that are masked", () => {
+    for (const loss of LOSSES) {
+      const masks = masksOf("some");
+      const { logprobs, terms } = termsOf({ loss }, masks);
+      const { gradient } = differentiate(logprobs, terms, configOf({ loss, beta: 0.3 }));
+      const counts = masks.flatMap((mask) => [...mask]);
+      gradient.forEach((slope, i) => assert.ok(counts[i] !== 0 || slope === 0));
+      assert.ok(counts.includes(0) && gradient.some((slope) => slope !== 0));
+    }
   });
 
-  it("are differences from the mean without scaling", () => {
-    assert.deepEqual(groupAdvantages([3, 1, 2], { stdFloor: 9, scale: false }), [1, -1, 0]);
+  it("asks for the reference and the entropies that its terms need, and for no others", () => {
+    const { logprobs, terms } = termsOf({ loss: "grpo" }, masksOf("all"));
+    const { refLogprobs: _unused, ...bare } = terms;
+    const refuses = (changes: Partial<LossConfig>, what: RegExp): void =>
+      assert.throws(
+        () => differentiate(logprobs, bare, configOf(changes)),
+        (error: Error) => error instanceof LabError && what.test(error.message),
+      );
+    refuses({ beta: 0.1 }, /KL penalty needs refLogprobs/);
+    refuses({ entropyCoef: 0.1 }, /entropy bonus needs entropies/);
+    const free = differentiate(logprobs, bare, configOf({})).value;
+    const inReward = configOf({ beta: 0.1, klIn: "reward" });
+    assert.equal(differentiate(logprobs, bare, inReward).value, free);
   });
 
-  it("rest on a mean and a deviation that know small groups", () => {
-    assert.deepEqual([[], [4], [1, 3]].map(average), [0, 4, 2]);
-    assert.deepEqual([[], [4], [1, 3]].map(deviation), [0, 0, Math.SQRT2]);
+  for (const { config, masks, loss, gradient, metrics } of golden.entropy) {
+    it(`pays for entropy as TRL does: ${config.loss}, ${masks} tokens`, () => {
+      const { logits, targets } = golden.batch;
+      const { terms } = termsOf({ ...config, loss: config.loss ?? "grpo" }, masksOf(masks));
+      const { value, slope, mean } = tf.tidy(() => {
+        const scores = tf.tensor2d(logits);
+        const { value, grad } = tf.valueAndGrad((x) => {
+          const logprobs = chosenLogprobs(x as Tensor2D, Int32Array.from(targets));
+          const entropies = rowEntropies(x as Tensor2D);
+          return policyLoss({ logprobs, entropies }, terms, configOf(config));
+        })(scores);
+        const shares = tf.tensor1d(terms.entropyWeights);
+        return {
+          value: value.dataSync()[0],
+          slope: grad.dataSync(),
+          mean: rowEntropies(scores).mul(shares).sum().dataSync()[0],
+        };
+      });
+      assert.ok(Math.abs(value - loss) < CLOSE);
+      assert.ok(maxAbsDifference(slope, gradient.flat()) < CLOSE);
+      assert.ok(Math.abs(mean - metrics.entropy) < CLOSE);
+    });
+  }
+});
+
+/** The list with another value in one place. */
+function changed<T>(values: readonly T[], at: number, value: T): T[] {
+  return values.map((old, i) => (i === at ? value : old));
+}
+
+/** The losses in plain float64, once more from the papers, for differences too small for float32. */
+function plainLoss(
+  logprobs: readonly number[],
+  { lengths, oldLogprobs, refLogprobs, advantages, weights, importance }: TokenTerms,
+  { loss, kl, beta, clipLow, clipHigh, cispoMax }: LossConfig,
+  ratiosAt: readonly number[] = logprobs,
+): number {
+  let [total, at] = [0, 0];
+  for (const length of lengths) {
+    const tokens = Array.from({ length }, (_unused, t) => at + t);
+    const counted = tokens.filter((i) => weights[i] !== 0);
+    const log = (i: number): number => ratiosAt[i] - oldLogprobs[i];
+    const mean = counted.reduce((sum, i) => sum + log(i), 0) / Math.max(1, counted.length);
+    for (const i of counted) {
+      const ratio = Math.exp(loss === "gspo" ? mean : log(i));
+      const clipped = Math.min(Math.max(ratio, 1 - clipLow), 1 + clipHigh);
+      const gain =
+        loss === "cispo"
+          ? Math.min(ratio, cispoMax) * advantages[i] * logprobs[i]
+          : Math.min(ratio * advantages[i], clipped * advantages[i]);
+      const delta = (refLogprobs as Float32Array)[i] - logprobs[i];
+      const distance = { k1: -delta, k2: delta ** 2 / 2, k3: Math.exp(delta) - delta - 1 }[kl];
+      total += weights[i] * (beta * distance - gain * (importance as Float32Array)[i]);
+    }
+    at += length;
+  }
+  return total;
+}
+
+describe("ratioStatistics", () => {
+  for (const { title, config, masks, metrics } of cases) {
+    it(`are TRL's metrics: ${title}`, () => {
+      const { logprobs, terms } = termsOf(config, masksOf(masks));
+      const ours = ratioStatistics(logprobs, terms, configOf(config));
+      const expected: [number, string][] =
+        config.loss === "cispo"
+          ? [[ours.clipHigh, "cispo_clip_ratio"]]
+          : [
+              [ours.clipLow, "clip_ratio/low_mean"],
+              [ours.clipHigh, "clip_ratio/high_mean"],
+              [ours.clipLow + ours.clipHigh, "clip_ratio/region_mean"],
+              [ours.clipHighMax, "clip_ratio/high_max"],
+            ];
+      // TRL multiplies the KL that it logs by the ratio where it is corrected; here it is the estimate itself.
+      if (config.beta !== 0 && config.klCorrection !== true) expected.push([ours.kl, "kl"]);
+      for (const [value, name] of expected) {
+        assert.ok(Math.abs(value - metrics[name]) < CLOSE, `${name} ${value} ${metrics[name]}`);
+      }
+      // In GSPO a wholly masked completion has a share of 0 in TRL, here it has none.
+      if (config.loss !== "cispo" && !(config.loss === "gspo" && masks === "some")) {
+        assert.ok(Math.abs(ours.clipLowMin - metrics["clip_ratio/low_min"]) < CLOSE);
+      }
+    });
+  }
+
+  it("measures how far the policy is from the one that sampled", () => {
+    const { logprobs, terms } = termsOf({ loss: "grpo" }, masksOf("some"));
+    const { oldLogprobs, weights } = terms;
+    const ours = ratioStatistics(logprobs, terms, configOf({}));
+    const shifts = [...logprobs.keys()]
+      .filter((i) => weights[i] !== 0)
+      .map((i) => logprobs[i] - oldLogprobs[i]);
+    const mean = (of: (shift: number) => number): number =>
+      shifts.reduce((sum, shift) => sum + of(shift), 0) / shifts.length;
+    assert.ok(Math.abs(ours.approxKl - mean((s) => Math.exp(s) - 1 - s)) < 1e-12);
+    assert.ok(Math.abs(ours.meanShift - mean(Math.abs)) < 1e-12);
+    assert.equal(ours.maxShift, Math.max(...shifts.map(Math.abs)));
+    const still = ratioStatistics(oldLogprobs, { ...terms, refLogprobs: undefined }, configOf({}));
+    assert.ok(Object.values(still).every((value) => value === 0));
   });
 });

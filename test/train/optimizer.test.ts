@@ -7,7 +7,8 @@ import { LabError } from "../../lib/engine/errors";
 import { groupBatch, predictionIndices } from "../../lib/policy/batch";
 import { completionLogprobs, type Policy } from "../../lib/policy/policy";
 import type { Weights } from "../../lib/policy/weights";
-import { clippedLoss, sequenceMeanWeights } from "../../lib/train/losses";
+import { policyLoss } from "../../lib/train/losses";
+import { objectiveDefaults } from "../../lib/train/objective";
 import {
   adamWDefaults,
   cosineSchedule,
@@ -222,16 +223,17 @@ describe("a training step", () => {
           completionLogprobs(policy, batch, undefined).dataSync<"float32">().slice(),
         );
         const terms = {
+          lengths: batch.completionLengths,
           oldLogprobs,
           advantages: Float32Array.from(row, (r) => (r === 0 ? advantage : 0)),
-          weights: sequenceMeanWeights(batch.completionLengths),
+          weights: oldLogprobs.map(() => 1 / oldLogprobs.length),
         };
         const { loss, gradients } = lossAndGradients(policy.weights, names, () =>
-          clippedLoss(completionLogprobs(policy, batch, undefined), terms, {
-            clipLow: 0.2,
-            clipHigh: 0.2,
-            beta: 0,
-          }),
+          policyLoss(
+            { logprobs: completionLogprobs(policy, batch, undefined) },
+            terms,
+            objectiveDefaults,
+          ),
         );
         optimizer.update(gradients, 1e-3);
         tf.dispose(gradients);

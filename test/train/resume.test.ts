@@ -4,29 +4,11 @@
  * number, and one thread adds numbers up in one order; hence processes of their own, with `SRPO_THREADS=1`.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ready } from "../../lib/engine/backend";
-import { readJsonl } from "../../lib/engine/files";
-import { openPolicy } from "../../lib/policy/bundle";
-import { savePolicy } from "../../lib/policy/checkpoint";
-import { openRun } from "../../lib/train/run";
-import { trainSft } from "../../lib/train/sft";
 import { temporaryFolder, writeTinyPolicy } from "../policy/fixture";
-import { guessing, tinyProblems } from "./tiny";
-
-const TRAINING = join(__dirname, "training.js");
-
-type Row = { step: number } & Record<string, unknown>;
-
-/** A run's rows without what a clock wrote. */
-function rowsOf(run: string, name: string): Row[] {
-  return readJsonl<Row>(join(run, name)).map((row) => {
-    const timeless = Object.entries(row).filter(([key]) => !/elapsed|_time$/.test(key));
-    return Object.fromEntries(timeless) as Row;
-  });
-}
+import { rowsOf, trainInChild, type Ended } from "./child";
+import { writeGuessingPolicy } from "./tiny";
 
 describe("resuming", function () {
   this.timeout(180_000);
@@ -35,14 +17,9 @@ describe("resuming", function () {
   const guesses = join(root, "guesses");
 
   before(async () => {
-    await ready();
     writeTinyPolicy(untrained);
     // GRPO learns nothing from a policy that never earns anything.
-    const bundle = openPolicy(untrained);
-    const run = openRun({ root, stage: "sft", preset: "test", inputs: {} });
-    await trainSft({ bundle, ...guessing(await tinyProblems(16)), seed: 1, run });
-    savePolicy(bundle, guesses, untrained);
-    bundle.weights.dispose();
+    await writeGuessingPolicy(guesses);
   });
 
   for (const [kind, policy] of [
@@ -50,24 +27,16 @@ describe("resuming", function () {
     ["grpo", guesses],
   ]) {
     describe(kind === "sft" ? "SFT" : "GRPO", () => {
-      /** Trains in a root of the trial's own. @returns how the process ended, and the run's folder */
-      const train = (trial: string, ...how: string[]) => {
-        const place = join(root, kind, trial);
-        const { status, signal, stderr } = spawnSync(
-          process.execPath,
-          [TRAINING, kind, policy, place, ...how],
-          { env: { ...process.env, SRPO_THREADS: "1" }, encoding: "utf8" },
-        );
-        const [name] = readdirSync(place);
-        return { status, signal, stderr, folder: join(place, name) };
-      };
+      /** Trains in a root of the trial's own. */
+      const train = (trial: string, ...how: string[]): Promise<Ended> =>
+        trainInChild(kind, policy, join(root, kind, trial), how).ended;
       const weights = (folder: string): Buffer =>
         readFileSync(join(folder, "policy/model.safetensors"));
       const checkpoint = (folder: string): string[] => readdirSync(join(folder, "checkpoints"));
       let undisturbed: string;
 
-      before(() => {
-        const { status, stderr, folder } = train("undisturbed");
+      before(async () => {
+        const { status, stderr, folder } = await train("undisturbed");
         assert.equal(status, 0, stderr);
         undisturbed = folder;
         const start = readFileSync(join(policy, "model.safetensors"));
@@ -80,8 +49,8 @@ describe("resuming", function () {
       });
 
       /** Goes on with a disturbed run and compares its end. */
-      const goesOn = (trial: string): void => {
-        const { status, stderr, folder } = train(trial);
+      const goesOn = async (trial: string): Promise<void> => {
+        const { status, stderr, folder } = await train(trial);
         assert.equal(status, 0, stderr);
         assert.deepEqual(
           rowsOf(folder, "metrics.jsonl").map(({ step }) => step),
@@ -95,30 +64,40 @@ describe("resuming", function () {
         assert.ok(!existsSync(join(folder, "checkpoints")));
       };
 
-      it("goes on after it was stopped, from the step that it had finished", () => {
-        const { status, stderr, folder } = train("stopped", "stop", "3");
+      it("goes on after it was stopped, from the step that it had finished", async () => {
+        const { status, stderr, folder } = await train("stopped", "stop", "3");
         assert.equal(status, 130, stderr);
         assert.match(stderr, /Stopped (SFT|GRPO) at step 3 of 6/);
         assert.deepEqual(checkpoint(folder), ["step-3"]);
-        goesOn("stopped");
+        await goesOn("stopped");
       });
 
-      it("goes on after it was killed between two checkpoints, twice", () => {
-        let killed = train("killed", "die", "3");
+      if (kind === "grpo") {
+        it("goes on after it was stopped while it sampled, from the last whole step", async () => {
+          const { status, stderr, folder } = await train("sampling", "stop-sampling", "4");
+          assert.equal(status, 130, stderr);
+          assert.match(stderr, /Stopped GRPO at step 3 of 6/);
+          assert.deepEqual(checkpoint(folder), ["step-3"]);
+          await goesOn("sampling");
+        });
+      }
+
+      it("goes on after it was killed between two checkpoints, twice", async () => {
+        let killed = await train("killed", "die", "3");
         assert.equal(killed.signal, "SIGKILL", killed.stderr);
         assert.deepEqual(checkpoint(killed.folder), ["step-2"]);
-        killed = train("killed", "die", "5");
+        killed = await train("killed", "die", "5");
         assert.equal(killed.signal, "SIGKILL", killed.stderr);
         assert.deepEqual(checkpoint(killed.folder), ["step-4"]);
         assert.equal(rowsOf(killed.folder, "metrics.jsonl").length, 5);
-        goesOn("killed");
+        await goesOn("killed");
       });
 
-      it("goes on after it was killed while it wrote a checkpoint", () => {
-        const { signal, stderr, folder } = train("saving", "die-saving", "4");
+      it("goes on after it was killed while it wrote a checkpoint", async () => {
+        const { signal, stderr, folder } = await train("saving", "die-saving", "4");
         assert.equal(signal, "SIGKILL", stderr);
         assert.deepEqual(checkpoint(folder).sort(), [".step-4.tmp", "step-2"]);
-        goesOn("saving");
+        await goesOn("saving");
       });
     });
   }

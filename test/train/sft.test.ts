@@ -74,6 +74,7 @@ describe("SFT", function () {
     const untrained = openPolicy(folder);
     let sum = 0;
     let count = 0;
+    let promptTokens = 0;
     // One by one, where the trainer pads and groups.
     const prompts = createPromptCache(untrained);
     for (const { problem, style, text } of examples) {
@@ -83,10 +84,12 @@ describe("SFT", function () {
       assert.equal(logprobs.length, ids.length);
       sum -= logprobs.reduce((a, b) => a + b, 0);
       count += ids.length;
+      promptTokens += prompt.ids.length;
     }
     const first: Record<string, number>[] = [];
     const { bundle } = await train({ ...tinySft, epochs: 1 }, (_s, metrics) => first.push(metrics));
-    assert.equal(first[0].num_tokens, count);
+    // As TRL counts: everything that was read.
+    assert.equal(first[0].num_tokens, promptTokens + count);
     assert.ok(Math.abs(first[0].loss - sum / count) < 1e-4 * first[0].loss);
     bundle.weights.dispose();
     untrained.weights.dispose();

@@ -1,10 +1,14 @@
 /** A policy and problems small enough to train within a test. */
 import { loadSpec } from "../../lib/config";
-import type { PolicyBundle } from "../../lib/policy/bundle";
+import { ready } from "../../lib/engine/backend";
+import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
+import { savePolicy } from "../../lib/policy/checkpoint";
 import { loadProblems } from "../../lib/stages/problems";
 import type { GrpoConfig } from "../../lib/train/grpo";
-import type { SftConfig, SftExample } from "../../lib/train/sft";
+import { openRun } from "../../lib/train/run";
+import { trainSft, type SftConfig, type SftExample } from "../../lib/train/sft";
 import type { Problem } from "../../lib/types";
+import { writeTinyPolicy } from "../policy/fixture";
 
 const smoke = loadSpec({}, "smoke");
 
@@ -58,6 +62,18 @@ export function guessing(problems: readonly Problem[]): {
       text: `<think>so</think><answer>${i % 2 === 0 ? 7 : 9}</answer>`,
     })),
   };
+}
+
+/** Trains such a policy into `folder`; the start is random and always the same. */
+export async function writeGuessingPolicy(folder: string): Promise<void> {
+  await ready();
+  const untrained = `${folder}-untrained`;
+  writeTinyPolicy(untrained);
+  const bundle = openPolicy(untrained);
+  const run = openRun({ root: `${folder}-runs`, stage: "sft", preset: "test", inputs: {} });
+  await trainSft({ bundle, ...guessing(await tinyProblems(16)), seed: 1, run });
+  savePolicy(bundle, folder, untrained);
+  bundle.weights.dispose();
 }
 
 /** Copies of the parameters whose names begin so. */

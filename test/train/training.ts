@@ -1,10 +1,10 @@
 /**
  * One training in a process of its own, so that it can be killed, on one thread:
  *
- *   node training.js sft|grpo POLICY ROOT [stop STEP | die STEP | die-saving STEP]
+ *   node training.js sft|grpo|grpo-20 POLICY ROOT [HOW STEP]
  *
- * `stop` aborts after the step as Ctrl-C does (exit status 130), `die` ends the process there by SIGKILL, `die-saving` when
- * the step's checkpoint is written but not yet in its place.
+ * HOW `stop` aborts after the step as Ctrl-C does (exit status 130), `stop-sampling` while its rollouts are sampled, `die` ends
+ * the process after the step by SIGKILL, `die-saving` when its checkpoint is written but not yet in its place.
  */
 import { join } from "node:path";
 import { ready } from "../../lib/engine/backend";
@@ -12,6 +12,8 @@ import { Interrupted } from "../../lib/engine/interrupt";
 import { openPolicy } from "../../lib/policy/bundle";
 import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
+import type { RolloutEngine } from "../../lib/rollout/engine";
+import { createLocalEngine } from "../../lib/rollout/local";
 import { trainGrpo } from "../../lib/train/grpo";
 import { openRun, type Run } from "../../lib/train/run";
 import { trainSft } from "../../lib/train/sft";
@@ -38,7 +40,7 @@ async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<
         if (how === "die-saving" && step === Number(at)) die();
       }),
   };
-  // Six steps with checkpoints at 2, 4 and 6; an epoch ends at step 3 or 4.
+  // Six steps, or 20, with checkpoints at every second; an epoch ends at step 3 or 4.
   if (kind === "sft") {
     const config = {
       ...tinySft,
@@ -53,9 +55,20 @@ async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<
   } else {
     const reward = rewardConfig("task-only");
     // Slow enough to have something left to learn at the end.
-    const config = { ...tinyGrpo, learningRate: 3e-4, logRolloutsEvery: 1 };
-    const common = { bundle, config, seed: 1, run, onStep, signal, reward };
+    const steps = kind === "grpo-20" ? 20 : 6;
+    const config = { ...tinyGrpo, steps, learningRate: 3e-4, logRolloutsEvery: 1 };
+    const inner = createLocalEngine(bundle);
+    const engine: RolloutEngine = {
+      ...inner,
+      rollout: (asked, request) => {
+        const sampling = request.seed === `1/${Number(at) - 1}`;
+        if (how === "stop-sampling" && sampling) setImmediate(() => controller.abort());
+        return inner.rollout(asked, request);
+      },
+    };
+    const common = { bundle, config, seed: 1, run, onStep, signal, reward, engine };
     await trainGrpo({ ...common, problems: allSevens(problems), style: "direct" });
+    await engine.close();
   }
   savePolicy(bundle, join(run.folder, "policy"), folder);
   run.finish({ steps: 6 });
