@@ -96,6 +96,11 @@ export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
 export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
+export { benchmarks, benchmarkByName } from "./bench/benchmarks";
+export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
+export { loadBenchmark, readRecords } from "./bench/load";
+export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
+export type { Judge } from "./bench/judge";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
