@@ -6,7 +6,7 @@
 //   its child     runs what the cells became (session/); its second thread hears interrupts while the first is busy
 // It is plain JavaScript because it has to start, and to say what is wrong, also where the library does not compile.
 import Module, { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -21,6 +21,9 @@ const folder = process.cwd();
 process.chdir(root);
 process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
 process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
+
+// Node 22 keeps what it compiled, which spares a fifth of a second of reading TypeScript.
+Module.enableCompileCache?.(join(root, ".cache", "node"));
 
 // tslab brings a TypeScript of its own, 5.0 with changes for a compiler that is not used here: one is enough.
 const require = createRequire(import.meta.url);

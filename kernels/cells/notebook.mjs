@@ -1,4 +1,5 @@
 // The cells of one session: which cell declared which name last, and what a new one compiles to.
+import { relative } from "node:path";
 import { codeFrame, gray, red, bold } from "../code-frame.mjs";
 import { createProgram } from "./program.mjs";
 import { PARAMETERS, declaredNames, rewriteCell } from "./rewrite.mjs";
@@ -42,7 +43,10 @@ export function createNotebook(ts, { root, folder }) {
     return { text, offset: head.length, declared };
   }
 
-  const live = () => [...names.values()].map(({ run }) => run);
+  const problems = (made, file) =>
+    [...made.getSyntacticDiagnostics(file), ...made.getSemanticDiagnostics(file)].filter(
+      ({ category, code }) => category === ts.DiagnosticCategory.Error && !FINE_IN_CELLS.has(code),
+    );
 
   return {
     /**
@@ -57,23 +61,23 @@ export function createNotebook(ts, { root, folder }) {
         strict = !strict;
         const old = program;
         program = createProgram(ts, { root, folder, strict });
-        for (const run of new Set(live())) program.set(run, old.text(run), live());
+        for (const { run } of names.values()) program.keep(run, old.text(run));
       }
       program.lookAtSources();
       const run = ++runs;
       const { text, offset, declared } = moduleOf(source);
-      program.set(run, text, live());
-      const fileName = program.fileOf(run);
+      program.setCurrent(text);
       const made = program.program();
-      const file = made.getSourceFile(fileName);
-      const found = [...made.getSyntacticDiagnostics(file), ...made.getSemanticDiagnostics(file)];
-      const errors = found.filter(
-        ({ category, code }) =>
-          category === ts.DiagnosticCategory.Error && !FINE_IN_CELLS.has(code),
-      );
-      if (errors.length > 0) {
-        return { errors: errors.map((error) => diagnostic(ts, error, { source, offset })) };
+      const file = made.getSourceFile(program.current);
+      const found = problems(made, file).map((error) => diagnostic(ts, error, { source, offset }));
+      // A source that was edited fails the cell that would run it, at its own line.
+      const edited = program.unchecked();
+      for (const other of edited.files) {
+        const at = { source: other.text, offset: 0, name: relative(root, other.fileName) };
+        found.push(...problems(made, other).map((error) => diagnostic(ts, error, at)));
       }
+      if (found.length > 0) return { errors: found };
+      edited.accept();
       const output = {};
       const rewrite = rewriteCell(ts, made.getTypeChecker(), {
         from: offset,
@@ -97,6 +101,7 @@ export function createNotebook(ts, { root, folder }) {
         names: [...declared.keys()],
         keep(set) {
           const values = new Set(set);
+          if (declared.size > 0) program.keep(run, text);
           for (const [name, { kind }] of declared) {
             if (values.has(name) || isType(ts, made, file, name)) names.set(name, { run, kind });
           }
@@ -108,9 +113,9 @@ export function createNotebook(ts, { root, folder }) {
     scratch(source) {
       program.lookAtSources();
       const { text, offset } = moduleOf(source, { every: true });
-      program.set(0, text, live());
+      program.setCurrent(text);
       program.program();
-      return { service: program.service, file: program.fileOf(0), offset };
+      return { service: program.service, file: program.current, offset };
     },
 
     /** Forgets every cell: the process that held their variables is gone. */
@@ -132,17 +137,17 @@ function isType(ts, program, file, name) {
  * A diagnostic as the client shows an error.
  * @returns {{message: string, code: string, lines: string[]}}
  */
-function diagnostic(ts, error, { source, offset }) {
+function diagnostic(ts, error, { source, offset, name }) {
   const message = ts.flattenDiagnosticMessageText(error.messageText, "\n  ");
   const start = Math.max(0, Math.min(source.length, (error.start ?? 0) - offset));
   const before = source.slice(0, start).split("\n");
   const [line, column] = [before.length, before.at(-1).length + 1];
   return {
-    message: `${line}:${column} - ${message}`,
+    message: `${name === undefined ? "" : `${name}:`}${line}:${column} - ${message}`,
     code: `TS${error.code}`,
     lines: [
       `${red(bold(`TS${error.code}`))}: ${message}`,
-      gray(`  at line ${line}, column ${column}`),
+      gray(`  at ${name === undefined ? "" : `${name}, `}line ${line}, column ${column}`),
       ...codeFrame(source, line, column),
     ],
   };

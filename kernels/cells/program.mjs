@@ -12,12 +12,12 @@ const cellName = (run) => `./__cell_${run}`;
  */
 export function createProgram(ts, { root, folder, strict = false }) {
   const globals = join(root, "kernels", "cells", "globals.d.mts");
-  /** Run number → the text of the cell's module. */
-  const cells = new Map();
-  const versions = new Map();
   const fileOf = (run) => join(folder, `__cell_${run}.ts`);
-  const runs = new Map();
-  let roots = [globals];
+  /** The cell that is asked about now. Its name never changes: with the same roots, TypeScript reuses a program. */
+  const current = fileOf("now");
+  /** File → the text of a cell's module. */
+  const cells = new Map([[current, "export {};"]]);
+  const versions = new Map();
   let changes = 0;
   /** Which sources are newer than their compiled form decides what an import means; it is looked at once a cell. */
   let moved = false;
@@ -55,13 +55,21 @@ export function createProgram(ts, { root, folder, strict = false }) {
     return isFresh(compiled, source) ? compiled.replace(/\.js$/, ".d.ts") : source;
   };
 
+  /** What names mean to the files of a folder; hundreds of files are asked about for every cell. */
+  const meanings = new Map();
   const resolveOne = (name, from) => {
     const run = /^\.\/__cell_(\d+)$/.exec(name)?.[1];
-    if (run !== undefined) return { resolvedFileName: fileOf(Number(run)), extension: ".ts" };
+    if (run !== undefined) return { resolvedFileName: fileOf(run), extension: ".ts" };
+    const key = `${cells.has(from) ? "cell" : dirname(from)}\0${name}`;
+    const known = meanings.get(key) ?? resolveAnew(name, from);
+    if (known !== undefined) meanings.set(key, known);
+    return known;
+  };
+  const resolveAnew = (name, from) => {
     const resolve = (origin) =>
       ts.resolveModuleName(name, origin, options, host, resolutions).resolvedModule;
     // A cell's relative imports are meant from the notebook's folder, or from the project's root, where it runs.
-    const found = resolve(from) ?? (runs.has(from) ? resolve(join(root, "cell.ts")) : undefined);
+    const found = resolve(from) ?? (cells.has(from) ? resolve(join(root, "cell.ts")) : undefined);
     if (found === undefined) return undefined;
     const file = preferred(found.resolvedFileName);
     if (file === found.resolvedFileName) return found;
@@ -72,11 +80,11 @@ export function createProgram(ts, { root, folder, strict = false }) {
     };
   };
 
-  const exists = (file) => runs.has(file) || existsSync(file);
+  const exists = (file) => cells.has(file) || existsSync(file);
   /** @type {import("typescript").LanguageServiceHost} */
   const host = {
     getCompilationSettings: () => options,
-    getScriptFileNames: () => roots,
+    getScriptFileNames: () => [globals, current],
     getProjectVersion: () => String(changes),
     getScriptVersion: (file) => versions.get(file) ?? "0",
     getScriptSnapshot: (file) => {
@@ -100,9 +108,7 @@ export function createProgram(ts, { root, folder, strict = false }) {
   const service = ts.createLanguageService(host, ts.createDocumentRegistry(true));
 
   function read(file) {
-    const run = runs.get(file);
-    if (run !== undefined) return cells.get(run);
-    return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+    return cells.get(file) ?? (existsSync(file) ? readFileSync(file, "utf8") : undefined);
   }
 
   /** Looks which of the project's files were saved since the last look. */
@@ -110,49 +116,65 @@ export function createProgram(ts, { root, folder, strict = false }) {
   function lookAtSources() {
     const now = new Map();
     for (const { fileName } of service.getProgram()?.getSourceFiles() ?? []) {
-      const source = runs.has(fileName) ? undefined : sourceOf(root, fileName);
+      const source = cells.has(fileName) ? undefined : sourceOf(root, fileName);
       if (source === undefined) continue;
-      const saved = ts.sys.getModifiedTime(source)?.getTime();
-      now.set(source, `${preferred(source)} ${saved}`);
-      versions.set(fileName, String(saved));
+      now.set(source, `${preferred(source)} ${savedAt(source)}`);
+      versions.set(fileName, String(savedAt(source)));
     }
     moved = [...now].some(([source, state]) => seen.has(source) && seen.get(source) !== state);
     if (moved) {
       resolutions.clear();
+      meanings.clear();
       changes += 1;
     }
     seen = now;
   }
 
+  function set(file, text) {
+    cells.set(file, text);
+    changes += 1;
+    versions.set(file, String(changes));
+  }
+
+  /** Saved sources that the program reads and that nobody has checked as they are now; afterwards they count as checked. */
+  function unchecked() {
+    const files = service
+      .getProgram()
+      .getSourceFiles()
+      .filter(({ fileName, isDeclarationFile }) => {
+        if (isDeclarationFile || cells.has(fileName) || !/\.tsx?$/.test(fileName)) return false;
+        return sourceOf(root, fileName) === fileName && checked.get(fileName) !== savedAt(fileName);
+      });
+    return {
+      files,
+      accept: () => files.forEach(({ fileName }) => checked.set(fileName, savedAt(fileName))),
+    };
+  }
+  const checked = new Map();
+  const savedAt = (file) => ts.sys.getModifiedTime(file)?.getTime();
+
   return {
     service,
-    fileOf,
+    current,
+    unchecked,
     cellName,
-    options,
     program: () => {
       const made = service.getProgram();
       moved = false;
       return made;
     },
     lookAtSources,
-    text: (run) => cells.get(run),
-    /** Gives a cell's module its text; `live`: the runs that later cells may refer to. */
-    set(run, text, live = []) {
-      const file = fileOf(run);
-      cells.set(run, text);
-      runs.set(file, run);
-      changes += 1;
-      versions.set(file, String(changes));
-      roots = [globals, ...new Set([...live, run].map(fileOf))];
-    },
+    /** Gives the cell that is asked about its module. */
+    setCurrent: (text) => set(current, text),
+    /** Keeps a cell's module, so that later ones can import from it. */
+    keep: (run, text) => set(fileOf(run), text),
+    text: (run) => cells.get(fileOf(run)),
     /** The file that a relative name of a cell means, by its source; undefined for a package. */
     resolveFile(specifier) {
       if (!specifier.startsWith(".") && !isAbsolute(specifier)) return undefined;
-      const found =
-        resolveOne(specifier, fileOf(0)) ?? resolveOne(specifier, join(root, "cell.ts"));
+      const found = resolveOne(specifier, current);
       if (found === undefined) return undefined;
       return sourceOf(root, found.resolvedFileName) ?? found.resolvedFileName;
     },
-    dirname: dirname(fileOf(0)),
   };
 }

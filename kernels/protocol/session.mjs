@@ -48,20 +48,23 @@ export function createSession({ root, onEvent, onDeath }) {
     orders.on("error", () => {});
     child.on("close", (code, signal) => {
       if (closed) return;
-      const report = explain({ code, signal, exit, errors });
-      // A process that dies at its start would do so for ever.
+      // One that dies at its start would do so for ever: it is started again when a cell wants it.
       if (Date.now() - began > 1000 || exit !== undefined) start();
-      onDeath(report);
+      else child = undefined;
+      onDeath(explain({ code, signal, exit, errors }));
     });
   }
   start();
 
   return {
     /** @param {{type: string}} order */
-    send: (order) => void child.stdio[4].write(frame(order)),
+    send(order) {
+      if (child === undefined) start();
+      child.stdio[4].write(frame(order));
+    },
     close() {
       closed = true;
-      child.kill("SIGKILL");
+      child?.kill("SIGKILL");
     },
   };
 }

@@ -132,6 +132,8 @@ async function finish(mine, { returned, error, failed = error !== undefined }) {
   if (mine.interrupted) mine.over = true;
   busy = false;
   setRunning(undefined);
+  // A question of a cell that has ended is nobody's any more.
+  questions.length = 0;
   send({ type: "done", id: mine.id, set: mine.declared.end(), error: report });
 }
 
@@ -142,9 +144,13 @@ const state = new Int32Array(shared);
 const keepAlive = () => {};
 process.on("SIGINT", keepAlive);
 const stages = () => process.listeners("SIGINT").filter((listener) => listener !== keepAlive);
-const count = () => soon(() => Atomics.store(state, 1, stages().length));
-process.on("newListener", (event) => event === "SIGINT" && Atomics.add(state, 1, 1));
-process.on("removeListener", (event) => event === "SIGINT" && count());
+// Told at once: the event loop may be blocked from here on. A listener is announced before it is there.
+process.on("newListener", (event) => {
+  if (event === "SIGINT") Atomics.store(state, 1, stages().length + 1);
+});
+process.on("removeListener", (event) => {
+  if (event === "SIGINT") Atomics.store(state, 1, stages().length);
+});
 
 function interrupt() {
   if (!busy) return;
