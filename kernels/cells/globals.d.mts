@@ -37,6 +37,32 @@ declare global {
   function clearOutput(options?: { wait?: boolean }): void;
   /** Asks the person at the notebook for a line of text. */
   function input(prompt?: string, options?: { password?: boolean }): Promise<string>;
+
+  /** A channel to a widget in the notebook's page. */
+  interface Comm {
+    readonly id: string;
+    readonly target: string;
+    send(data: unknown, options?: CommOptions): void;
+    onMessage(listener: (data: any, buffers: Uint8Array[]) => void): void;
+    onClose(listener: (data: any) => void): void;
+    close(data?: unknown): void;
+  }
+
+  interface CommOptions {
+    /** Binary data beside the JSON. */
+    buffers?: Uint8Array[];
+    metadata?: Record<string, unknown>;
+  }
+
+  const comms: {
+    /** Opens a channel to a page that knows the target. */
+    open(target: string, data?: unknown, options?: CommOptions & { id?: string }): Comm;
+    /** Says who answers when a page opens a channel to this target. */
+    register(
+      target: string,
+      listener: (comm: Comm, data: any, buffers: Uint8Array[]) => void,
+    ): void;
+  };
 }
 
 export {};

@@ -27,6 +27,23 @@ export function startKernel({ ts, root, folder, configPath }) {
   let count = 0;
   let cells = 0;
 
+  /** Channels between pages and cells that are open: id → target. */
+  const comms = new Map();
+  /** The page's message that the session heard last: what it answers belongs to it. */
+  let heard;
+
+  function track(type, { comm_id: id, target_name: target }) {
+    if (type === "comm_open") comms.set(id, target);
+    else if (type === "comm_close") comms.delete(id);
+  }
+
+  function fromPage(message) {
+    const { header, content, buffers } = message;
+    track(header.msg_type, content);
+    heard = message;
+    session.send({ type: "comm", message: header.msg_type, content, buffers });
+  }
+
   const server = new KernelServer(configPath, {
     running: () => running?.message,
     onAnswer: ({ content }) => session.send({ type: "answer", value: content.value }),
@@ -48,11 +65,16 @@ export function startKernel({ ts, root, folder, configPath }) {
       },
       history_request: ({ content }, reply) =>
         reply({ status: "ok", history: history.ask(content) }),
-      comm_info_request: (_, reply) => reply({ status: "ok", comms: {} }),
-      comm_open({ content }, _reply) {
-        // Nobody here knows any target yet; the other side has to hear so.
-        server.publish("comm_close", { comm_id: content.comm_id, data: {} });
+      comm_info_request({ content }, reply) {
+        const wanted = [...comms].filter(([, target]) =>
+          [undefined, target].includes(content.target_name),
+        );
+        const found = wanted.map(([id, target]) => [id, { target_name: target }]);
+        reply({ status: "ok", comms: Object.fromEntries(found) });
       },
+      comm_open: fromPage,
+      comm_msg: fromPage,
+      comm_close: fromPage,
       interrupt_request(_, reply) {
         interrupt();
         reply({ status: "ok" });
@@ -77,12 +99,21 @@ export function startKernel({ ts, root, folder, configPath }) {
         server.publish(type, { data, metadata, transient }, parent);
       } else if (event.type === "clear")
         server.publish("clear_output", { wait: event.wait }, parent);
-      else if (event.type === "input") ask(event);
+      else if (event.type === "comm") {
+        track(event.message, event.content);
+        const { metadata, buffers } = event;
+        server.publish(event.message, event.content, running?.message ?? heard, {
+          metadata,
+          buffers,
+        });
+      } else if (event.type === "input") ask(event);
       else if (event.type === "result") running?.onResult(event);
       else if (event.type === "done") running?.onDone(event);
     },
     onDeath({ name, text, where = [] }) {
       notebook.forget();
+      for (const id of comms.keys()) server.publish("comm_close", { comm_id: id, data: {} });
+      comms.clear();
       const error = { ename: name, evalue: text, traceback: [`${name}: ${text}`, ...where] };
       if (running !== undefined) return running.onDone({ set: [], error });
       outputs.print("stderr", `${error.traceback.join("\n")}\n`, [...requests.values()].at(-1));

@@ -8,6 +8,7 @@ import util from "node:util";
 import vm from "node:vm";
 import { Worker } from "node:worker_threads";
 import { writeFrame } from "../frames.mjs";
+import { createComms } from "./comms.mjs";
 import { createDisplay, withinLimit } from "./display.mjs";
 import { Interrupted, failWaits, gateOf, setRunning, tieTimersToCells } from "./interrupt.mjs";
 import { createModules } from "./modules.mjs";
@@ -36,9 +37,11 @@ const send = (event) => writeFrame(EVENTS_FD, { cell: cell?.id, ...event });
 const modules = createModules({ root });
 const scope = createScope(modules);
 const display = createDisplay({ send, require: modules.require });
+const comms = createComms(send);
 const questions = [];
 
 Object.assign(globalThis, display.globals, {
+  comms: comms.globals,
   /** Asks the person at the notebook. */
   input: (prompt = "", { password = false } = {}) =>
     new Promise((resolve, reject) => {
@@ -193,6 +196,7 @@ watchdog.on("message", (order) => {
   } else if (order.type === "terminated") terminated();
   else if (order.type === "execute") execute(order);
   else if (order.type === "answer") answer(order);
+  else if (order.type === "comm") comms.receive(order);
 });
 watchdog.once("online", () => send({ type: "ready", pid: process.pid }));
 

@@ -3,7 +3,7 @@
 An order is {"code": str, "interrupt_after": seconds or null, "by": "signal" or "message", "answers": [str]}, which runs a
 cell and may interrupt it so long after its first output; {"queue": [str], "and": str or null}, which sends several cells,
 and perhaps another request, at once; or
-{"request": str, "content": {}}, which sends one other request on the shell or, with "channel", on the control channel.
+{"request": str, "content": {}}, which sends one other request on the shell or, with "channel", on the control channel; or {"comm": str, "content": {}, "wanted": int}, which speaks as a widget would.
 """
 
 import json
@@ -14,7 +14,7 @@ import time
 from jupyter_client.manager import start_new_kernel
 
 TIMEOUT = 90
-IGNORED = ("status", "execute_input", "comm_close")
+IGNORED = ("status", "execute_input")
 
 
 def interrupt(manager, client, by):
@@ -93,6 +93,18 @@ def request(client, order):
             return {"type": reply["msg_type"], "content": reply["content"]}
 
 
+def comm(client, order):
+    """Sends a page's message and collects what is published on channels until `wanted` messages have come."""
+    message = client.session.msg(order["comm"], order["content"])
+    client.shell_channel.send(message)
+    found = []
+    while len(found) < order["wanted"]:
+        published = client.get_iopub_msg(timeout=TIMEOUT)
+        if published["msg_type"].startswith("comm_"):
+            found.append({"type": published["msg_type"], "content": published["content"]})
+    return found
+
+
 manager, client = start_new_kernel(startup_timeout=60, kernel_name="tslab")
 try:
     print(json.dumps({"pid": manager.provisioner.pid}), flush=True)
@@ -100,6 +112,8 @@ try:
         order = json.loads(line)
         if "queue" in order:
             answer = queue(client, order["queue"], order.get("and"))
+        elif "comm" in order:
+            answer = comm(client, order)
         elif "request" in order:
             answer = request(client, order)
         else:

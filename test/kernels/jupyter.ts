@@ -71,6 +71,12 @@ export interface Session {
     content: object,
     channel?: "shell" | "control",
   ): Promise<{ type: string; content: Record<string, unknown> }>;
+  /** Sends a widget's message, and waits for so many messages on channels from the kernel. */
+  comm(
+    type: string,
+    content: object,
+    wanted: number,
+  ): Promise<{ type: string; content: Record<string, unknown> }[]>;
   /** Shuts the kernel down. */
   close(): Promise<void>;
   /** Kills the client, as a crashed Jupyter server would be, without a word to the kernel. */
@@ -99,6 +105,8 @@ export async function openSession(env: NodeJS.ProcessEnv = {}): Promise<Session>
       (await order({ queue: codes, and: request })) as { replies: string[] },
     request: async (type, content, channel = "shell") =>
       (await order({ request: type, content, channel })) as Awaited<ReturnType<Session["request"]>>,
+    comm: async (type, content, wanted) =>
+      (await order({ comm: type, content, wanted })) as Awaited<ReturnType<Session["comm"]>>,
     async close() {
       client.stdin.end();
       await new Promise((resolve) => client.once("close", resolve));

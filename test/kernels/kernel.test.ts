@@ -177,6 +177,39 @@ describe("kernels/kernel", () => {
     });
   });
 
+  describe("channels to widgets", () => {
+    it("are opened by a page, heard while no cell runs, and closed", async () => {
+      await value(
+        `comms.register("echo", (comm, data) => {
+           comm.send({ hello: data.name });
+           comm.onMessage((message) => comm.send({ twice: 2 * message.value }));
+         });`,
+      );
+      const id = { comm_id: "c1" };
+      const opened = { ...id, target_name: "echo", data: { name: "page" } };
+      assert.deepEqual(await session.comm("comm_open", opened, 1), [
+        { type: "comm_msg", content: { ...id, data: { hello: "page" } } },
+      ]);
+      assert.deepEqual(await session.comm("comm_msg", { ...id, data: { value: 21 } }, 1), [
+        { type: "comm_msg", content: { ...id, data: { twice: 42 } } },
+      ]);
+      const known = await session.request("comm_info_request", { target_name: "echo" });
+      assert.deepEqual(known.content.comms, { c1: { target_name: "echo" } });
+      const refused = { comm_id: "c2", target_name: "nobody", data: {} };
+      assert.deepEqual(await session.comm("comm_open", refused, 1), [
+        { type: "comm_close", content: { comm_id: "c2", data: {} } },
+      ]);
+    });
+
+    it("are opened by a cell", async () => {
+      const { displays } = await session.run(
+        'const channel = comms.open("page", { v: 1 }, { id: "c3" }); channel.send({ v: 2 }); channel.close();',
+      );
+      const types = displays.map(({ type }) => type);
+      assert.deepEqual(types, ["comm_open", "comm_msg", "comm_close"]);
+    });
+  });
+
   it("ends when Jupyter is killed, and takes the process that runs the cells with it", async function () {
     if (!existsSync("/proc")) this.skip();
     const orphan = await openSession();
