@@ -9,6 +9,7 @@ import type { GrpoConfig } from "./train/grpo";
 import {
   AGGREGATIONS,
   ANSWERS,
+  checkObjective,
   CORRECTIONS,
   KL_ESTIMATES,
   KL_PLACES,
@@ -121,7 +122,7 @@ export type SpecChanges = {
 /**
  * A preset with changes.
  * @param preset `LAB_PRESET` by default, else `small`
- * @throws LabError naming the key, with the keys that there are
+ * @throws LabError naming the key, with the keys that there are, or settings that contradict each other
  */
 export function loadSpec(changes: SpecChanges = {}, preset?: string): Spec {
   const name = preset ?? process.env.LAB_PRESET ?? "small";
@@ -132,7 +133,9 @@ export function loadSpec(changes: SpecChanges = {}, preset?: string): Spec {
       try: "LAB_PRESET=small, or leave it out",
     });
   }
-  return merge(presets[name as PresetName], changes);
+  const spec = merge(presets[name as PresetName], changes);
+  checkObjective("loadSpec", spec.grpo);
+  return spec;
 }
 
 function merge(base: Spec, changes: SpecChanges): Spec {

@@ -75,9 +75,17 @@ export { toSharegpt, toPlainCot } from "./reflection/records";
 export { buildMessages, type PromptStyle } from "./reflection/prompts";
 export { batchAdvantages, groupAdvantages, overlongReward } from "./train/advantages";
 export { policyLoss, type TokenTerms } from "./train/losses";
-export { lossWeights, batchSize } from "./train/weights";
+export { lossWeights, batchSize, type BatchSize } from "./train/weights";
+export { klOfToken, sequenceKl } from "./train/kl";
 export { importanceRatios } from "./train/importance";
-export { lossRecipe, type LossName, type ObjectiveConfig } from "./train/objective";
+export { keepsGroup } from "./train/filter";
+export { ratioStatistics, type RatioStatistics } from "./train/statistics";
+export {
+  lossRecipe,
+  objectiveDefaults,
+  type LossName,
+  type ObjectiveConfig,
+} from "./train/objective";
 export { trainGrpo, type GrpoConfig } from "./train/grpo";
 export type { CustomReward, RewardSample } from "./train/custom-reward";
 export { healthNotes, healthThresholds, type HealthNote } from "./train/health";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadSpec, type SpecChanges } from "../lib/config";
 import { LabError } from "../lib/engine/errors";
+import { lossRecipe } from "../lib/train/objective";
 
 /** Runs `work` and checks that it fails with a message of the house's own. */
 function refuses(work: () => unknown, ...parts: (string | RegExp)[]): void {
@@ -94,6 +95,13 @@ describe("spec", () => {
     for (const [key, value, message] of wrong) {
       refuses(() => loadSpec({ grpo: { [key]: value } } as SpecChanges), message);
     }
+  });
+
+  it("refuses settings that contradict each other", () => {
+    refuses(() => loadSpec({ grpo: { maxDraws: 3 } }), "loadSpec", /maxDraws.*drops nothing/);
+    refuses(() => loadSpec({ grpo: { overlongBuffer: 500 } }), /overlongBuffer.*longer/);
+    const dapo = lossRecipe("dapo", { maxNewTokens: 112, group: 8 });
+    assert.equal(loadSpec({ grpo: dapo }, "small").grpo.overlongBuffer, 22);
   });
 
   it("has choices for every setting that is a name", () => {

@@ -131,7 +131,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     });
   }
   checkCustomRewards(rewards);
-  checkObjective(config);
+  checkObjective("trainGrpo", config);
 
   // ---- set-up: the optimiser, the last checkpoint if there is one, the reference if it is needed
   const random = createRandom(`grpo/${seed}`);
@@ -187,7 +187,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
           const scored = await scoreCompletions(chosen, completions, scoring, {
             ...{ step: done, firstAccuracy: firstAccuracyLately(history), signal },
           });
-          sampled.push(...scored.map((group) => group.map((row) => withoutOverlong(row, config))));
+          sampled.push(...scored.map((group) => group.map((row) => chargeLength(row, config))));
         } catch (error) {
           const stopped = signal?.aborted === true;
           if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
@@ -202,7 +202,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       // 2. what others make of the same tokens: the reference, and the trainer where it may disagree with the sampler
       if (reference !== undefined) {
         const scores = await scoreTokens(reference, kept, context);
-        kept = eachRollout(kept, (row, i) => withoutKl({ ...row, refLogprobs: scores[i] }, config));
+        kept = eachRollout(kept, (row, i) => chargeKl({ ...row, refLogprobs: scores[i] }, config));
       }
       if (config.importanceSampling !== "none") {
         const scores = await scoreTokens(bundle, kept, context);
@@ -222,14 +222,12 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
       const statistics: UpdateStatistics[] = [];
       const current: Float32Array[] = [];
-      const masksOf = (part: Rollout[][]) => part.flat().map((row) => lossMask(row, config));
-      const rolloutMasks = masksOf(groups);
-      for (const part of chunk(groups, Math.ceil(groups.length / config.miniBatches))) {
-        const size = batchSize(masksOf(part), {
-          rollouts: rolloutMasks,
-          steps: config.miniBatches,
-          maxNewTokens: config.maxNewTokens,
-        });
+      const parts = chunk(groups, Math.ceil(groups.length / config.miniBatches));
+      const masksOf = (some: Rollout[][]) => some.flat().map((row) => lossMask(row, config));
+      const { maxNewTokens } = config;
+      const whole = { rollouts: masksOf(groups), steps: parts.length, maxNewTokens };
+      for (const part of parts) {
+        const size = batchSize(masksOf(part), whole);
         const { loss, gradients, logprobs, tokens } = await stepGradients(part, size, config, {
           ...context,
           names,
@@ -324,13 +322,13 @@ function rightAnswers(group: readonly ScoredRollout[], { filterOn }: GrpoConfig)
 }
 
 /** The rollout less what its length costs. */
-function withoutOverlong(rollout: ScoredRollout, config: GrpoConfig): ScoredRollout {
+function chargeLength(rollout: ScoredRollout, config: GrpoConfig): ScoredRollout {
   if (config.overlongBuffer === 0) return rollout;
   return alsoPaid(rollout, "overlong", overlongReward(rollout.completion.ids.length, config));
 }
 
 /** The rollout less what its distance from the reference costs, where that is taken off the reward. */
-function withoutKl(rollout: ScoredRollout, { beta, kl, klIn }: GrpoConfig): ScoredRollout {
+function chargeKl(rollout: ScoredRollout, { beta, kl, klIn }: GrpoConfig): ScoredRollout {
   const { completion, refLogprobs } = rollout;
   if (klIn === "loss" || refLogprobs === undefined) return rollout;
   return alsoPaid(rollout, "kl", -beta * sequenceKl(completion.logprobs, refLogprobs, kl));

@@ -135,8 +135,9 @@ export function lossRecipe(
     dapo: {
       clipHigh: 0.28,
       overlongBuffer: Math.round(maxNewTokens / 5),
-      filterLow: 1 / group,
-      filterHigh: 1 - 1 / group,
+      // Between none and one, and between all but one and all.
+      filterLow: 0.5 / group,
+      filterHigh: 1 - 0.5 / group,
       maxDraws: 4,
     },
     bnpo: {},
@@ -146,11 +147,14 @@ export function lossRecipe(
   return { loss, ...recipes[loss] };
 }
 
-/** @throws LabError naming settings that contradict each other */
-export function checkObjective(config: ObjectiveConfig & { maxNewTokens: number }): void {
+/** @param where what is asked, for the error @throws LabError naming settings that contradict each other */
+export function checkObjective(
+  where: string,
+  config: ObjectiveConfig & { maxNewTokens: number },
+): void {
   const { filterLow, filterHigh, maxDraws, importanceMin, importanceMax } = config;
   const must = (fits: boolean, what: string, got: unknown, remedy: string): void => {
-    if (!fits) throw fault("trainGrpo", what, { got, try: remedy });
+    if (!fits) throw fault(where, what, { got, try: remedy });
   };
   must(
     filterLow <= filterHigh && filterHigh <= 1,

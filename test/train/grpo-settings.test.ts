@@ -81,7 +81,6 @@ describe("GRPO's settings", function () {
 
   for (const loss of LOSSES) {
     it(`learn what is paid for with the recipe of ${loss}, and hold no tensor back`, async () => {
-      // A fifth of the completions at most is right or wrong by chance in a group, so the filter drops few groups.
       const recipe = lossRecipe(loss, { maxNewTokens: tinyGrpo.maxNewTokens, group: 8 });
       const { steps } = await train({ ...recipe, steps: 8 });
       const accuracy = steps.map(({ metrics }) => metrics["accuracy/final"]);
@@ -96,6 +95,34 @@ describe("GRPO's settings", function () {
       assert.equal(new Set(steps.slice(1).map(({ tensors }) => tensors)).size, 1);
     });
   }
+
+  it("weigh the tokens of both optimiser steps as each loss does", async () => {
+    for (const loss of LOSSES) {
+      // At rate 0 the policy never moves, so all ratios are 1 and the losses are sums of advantages.
+      const { steps } = await train({ loss, learningRate: 0, miniBatches: 2, steps: 3 });
+      const { metrics, rollouts } = steps[0];
+      const lengths = rollouts.map(({ completion }) => completion.ids.length);
+      const total = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+      const byLength = rollouts.map(({ advantage }, i) => advantage * lengths[i]);
+      const byLogprob = rollouts.map(
+        ({ advantage, completion }) => advantage * total(completion.logprobs),
+      );
+      const halves = (values: number[]): number[] =>
+        [values.slice(0, 16), values.slice(16)].map((half) => total(half));
+      const tokens = halves(lengths);
+      const advantage = average(rollouts.map((rollout) => rollout.advantage));
+      const expected = {
+        grpo: advantage,
+        gspo: advantage,
+        dr_grpo: total(byLength) / (32 * tinyGrpo.maxNewTokens),
+        bnpo: average(halves(byLength).map((sum, i) => sum / tokens[i])),
+        dapo: total(byLength) / total(lengths),
+        cispo: total(byLogprob) / total(lengths),
+      }[loss];
+      assert.ok(Math.abs(metrics.loss + expected) < 1e-5, `${loss} ${metrics.loss} ${expected}`);
+      assert.equal(metrics["clip_ratio/region_mean"] ?? 0, 0);
+    }
+  });
 
   it("give the same update however small the micro-batch is", async () => {
     for (const loss of ["grpo", "dapo", "gspo"] as const) {
@@ -137,7 +164,7 @@ describe("GRPO's settings", function () {
   });
 
   it("learn nothing from a step whose groups are all dropped, and say what was sampled", async () => {
-    // No answer is ever an eleventh right.
+    // No group of eight has a share of right answers between those two.
     const { weights, steps } = await train({ filterLow: 0.55, filterHigh: 0.56, maxDraws: 9 });
     const [{ metrics, rollouts }] = steps;
     assert.deepEqual([rollouts.length, metrics.dynamic_filtering_pass_rate], [0, 0]);

@@ -31,7 +31,7 @@ describe("an objective", () => {
     for (const loss of LOSSES) {
       const recipe = lossRecipe(loss, limits);
       assert.equal(recipe.loss, loss);
-      checkObjective({ ...objectiveDefaults, ...recipe, maxNewTokens: 112 });
+      checkObjective("here", { ...objectiveDefaults, ...recipe, maxNewTokens: 112 });
     }
     // All but groups of nothing but right or nothing but wrong answers.
     const { filterLow = 0, filterHigh = 1 } = lossRecipe("dapo", limits);
@@ -46,7 +46,7 @@ describe("an objective", () => {
   it("is refused where its settings contradict each other", () => {
     const refuses = (changes: object, message: RegExp): void =>
       assert.throws(
-        () => checkObjective({ ...objectiveDefaults, maxNewTokens: 112, ...changes }),
+        () => checkObjective("here", { ...objectiveDefaults, maxNewTokens: 112, ...changes }),
         (error: Error) => error instanceof LabError && message.test(error.message),
       );
     refuses({ filterLow: 0.9, filterHigh: 0.1 }, /keeps no group/);
