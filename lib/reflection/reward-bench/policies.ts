@@ -50,10 +50,10 @@ export interface Expectations {
   failure: string | null;
 }
 
-/** Lengths of a reflection without content: it can be as long as it pays, also as long as f_len wants it. */
-function vacuousLengths({ first, second }: Lengths): number[] {
+/** Lengths of a reflection without content: it can be as long as it pays, as a real check or as f_len wants it. */
+function vacuousLengths({ first, check, second }: Lengths): number[] {
   const fitting = first - second - TAG_TOKENS;
-  return [...new Set([2, 8, 20, 50, Math.max(2, fitting)])];
+  return [...new Set([2, 8, 20, 50, check, Math.max(2, fitting)])];
 }
 
 /** Lengths of a first solution that is drawn out, up to where an honest response is twice as long. */
