@@ -57,8 +57,8 @@ export interface Example {
   prompt: PromptTokens;
   documents: number[][];
   patches: Float32Array;
-  /** For a transcription, the token that each image token is to predict. */
-  cells: number[];
+  /** For a transcription, the tokens that each image token is to predict with equal shares. */
+  cells: number[][];
 }
 
 /** The batches of a run, made on demand. */
@@ -209,13 +209,12 @@ function cellTargets(
   { style: { width, height } }: VisualMathItem,
   processor: ImageProcessor,
   tokenizer: Tokenizer,
-): number[] {
+): number[][] {
   const { patchSize, mergeSize } = processor.config;
-  const nothing = tokenizer.padId;
-  return charactersByCell(svg, width, height, patchSize * mergeSize).map((character) => {
-    if (character === null) return nothing;
-    const ids = tokenizer.encode(character);
-    return ids.length === 1 ? ids[0] : nothing;
+  return charactersByCell(svg, width, height, patchSize * mergeSize).map((characters) => {
+    const ids = Array.from(characters, (character) => tokenizer.encode(character));
+    const known = ids.filter(({ length }) => length === 1).flat();
+    return known.length === 0 ? [tokenizer.padId] : known;
   });
 }
 

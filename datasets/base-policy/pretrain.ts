@@ -1,31 +1,30 @@
 /**
  * Pretrains the embedded base policy, once, for everybody.
  *
- *   node dist/datasets/base-policy/pretrain.js --out runs/base
+ *   node dist/datasets/base-policy/pretrain.js
  *
  * Pictures of the visual-math families; all parameters are trained, the vision tower too. Three phases, because each skill
  * was found to be learned slowly, or not at all, where the next one is asked for at once:
- *  1. `--reading` steps: every picture is transcribed, and every image token also names the character in its part of the
- *     picture. From solutions alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000
+ *  1. `--reading` steps: every picture is transcribed, and every image token also names the characters in its part of
+ *     the picture. From solutions alone, and from transcriptions alone, the policy learned layouts but no digit in 30,000
  *     pictures.
  *  2. `--skills` steps: solutions by able solvers (`skilledMixture`).
  *  3. `--habits` steps: solutions by the solvers that the base is to resemble (`baseMixture`): it keeps the skills and
  *     takes on the habits.
  * Problems without pictures run beside all of them. Held-out families and levels appear as reading tasks only, so that
- * the tower can read what the policy has never solved. A checkpoint is written every `--save` steps and a run goes on from
- * its last one; the result is the folder `final`, in Hugging Face layout.
+ * the tower can read what the policy has never solved. The run directory holds a checkpoint every `--save` steps, from
+ * which the same command goes on, and at the end the folder `final`, in Hugging Face layout.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ready, tf } from "../../lib/engine/backend";
-import { appendJsonl, readJsonl, writeFileAtomic, writeJsonl } from "../../lib/engine/files";
 import { createRandom } from "../../lib/engine/random";
-import { readSafetensors, writeSafetensors } from "../../lib/engine/safetensors";
 import { groupBatch, predictionIndices, type GroupedBatch } from "../../lib/policy/batch";
+import type { PolicyBundle } from "../../lib/policy/bundle";
 import { loadPolicy, savePolicy } from "../../lib/policy/checkpoint";
 import type { PolicyConfig } from "../../lib/policy/config";
-import { tokenLogprobs, type Policy } from "../../lib/policy/policy";
+import { loadImageProcessor } from "../../lib/policy/image-processor";
+import { tokenLogprobs } from "../../lib/policy/policy";
 import { loadTokenizer, type Tokenizer } from "../../lib/policy/tokenizer";
 import { encodeImages, type Grid } from "../../lib/policy/vision";
 import { initialWeights } from "../../lib/policy/weights";
@@ -35,6 +34,8 @@ import {
   createAdamW,
   lossAndGradients,
 } from "../../lib/train/optimizer";
+import { openRun } from "../../lib/train/run";
+import { restoreTraining, saveTraining } from "../../lib/train/state";
 import { startExamples, type Example } from "./pretrain-data";
 
 const { values: args } = parseArgs({
@@ -43,19 +44,19 @@ const { values: args } = parseArgs({
     skills: { type: "string", default: "3000" },
     habits: { type: "string", default: "1000" },
     from: { type: "string" },
-    out: { type: "string", default: "runs/base" },
+    runs: { type: "string", default: "runs" },
     pictures: { type: "string", default: "48" },
     documents: { type: "string", default: "2" },
     pool: { type: "string", default: "30000" },
     lr: { type: "string", default: "1.5e-3" },
     seed: { type: "string", default: "base-1" },
-    save: { type: "string", default: "250" },
+    save: { type: "string", default: "100" },
     log: { type: "string", default: "25" },
   },
 });
 
-/** The embedded policy's files other than its weights. */
-const TOKENIZER = join(__dirname, "../../../datasets/base-policy");
+/** Holds the embedded policy's files other than its weights. */
+const COMPANIONS = join(__dirname, "../../../datasets/base-policy");
 
 function architecture(tokenizer: Tokenizer): PolicyConfig {
   return {
@@ -101,14 +102,26 @@ async function main(): Promise<void> {
   const steps = reading + skills + habits;
   const peak = Number(args.lr);
   await ready();
-  const tokenizer = loadTokenizer(TOKENIZER);
+  const tokenizer = loadTokenizer(COMPANIONS);
   const config = architecture(tokenizer);
   const random = createRandom(args.seed);
-  mkdirSync(args.out, { recursive: true });
+  const run = openRun({
+    root: args.runs,
+    stage: "pretrain",
+    preset: "base",
+    inputs: {
+      ...{ seed: args.seed, from: args.from ?? null, learningRate: peak },
+      ...{ reading, skills, habits, pictures, documents, pool },
+    },
+  });
+  if (run.summary !== undefined) {
+    console.error(`${run.folder} is finished; its policy is in final`);
+    return;
+  }
 
   // ---- data: pictures and documents are made by a worker, while this thread computes
   const data = startExamples({
-    folder: TOKENIZER,
+    folder: COMPANIONS,
     seed: args.seed,
     pool,
     pictures,
@@ -117,29 +130,20 @@ async function main(): Promise<void> {
     skillSteps: skills,
   });
 
-  // ---- policy and optimiser: from the last checkpoint, from an earlier policy's weights, or fresh
-  const last = lastCheckpoint(args.out);
-  const origin = last === undefined ? args.from : join(args.out, last);
-  const policy: Policy =
-    origin === undefined
+  // ---- policy and optimiser: fresh, or from an earlier policy's weights; then whatever the run has reached
+  const policy: PolicyBundle = {
+    ...(args.from === undefined
       ? { config, weights: initialWeights(config, random.fork("weights")) }
-      : loadPolicy(origin);
+      : loadPolicy(args.from)),
+    tokenizer,
+    processor: loadImageProcessor(COMPANIONS),
+    folder: COMPANIONS,
+  };
   const names = policy.weights.names;
   const optimizer = createAdamW(policy.weights, names, { ...adamWDefaults, weightDecay: 0.01 });
-  let start = 0;
-  if (last !== undefined) {
-    const { tensors, metadata } = readSafetensors(join(args.out, last, "optimizer.safetensors"));
-    start = Number(metadata.step);
-    optimizer.restore({ step: start, first: tensors.first, second: tensors.second });
-    const log = join(args.out, "metrics.jsonl");
-    if (existsSync(log)) {
-      writeJsonl(
-        log,
-        readJsonl<{ step: number }>(log).filter(({ step }) => step <= start),
-      );
-    }
-  }
-  console.error(`${policy.weights.size} parameters, steps ${start} to ${steps}`);
+  if (run.lastCheckpoint !== undefined) restoreTraining(policy, optimizer, run.lastCheckpoint);
+  const start = run.resumedAt;
+  console.error(`${run.folder}: ${policy.weights.size} parameters, steps ${start} to ${steps}`);
 
   // ---- the loop
   const ahead = [data.batch(start), data.batch(start + 1)];
@@ -186,19 +190,17 @@ async function main(): Promise<void> {
         step_time: seconds,
         tensors: tf.memory().numTensors,
       };
-      appendJsonl(join(args.out, "metrics.jsonl"), row);
+      run.metrics(row);
       console.error(JSON.stringify(row));
       [windowLoss, clock] = [0, Date.now()];
     }
     if (done % Number(args.save) === 0 || done === steps) {
-      save(policy, optimizer.state(), join(args.out, `step-${done}`));
-      for (const old of checkpoints(args.out).slice(0, -2)) {
-        rmSync(join(args.out, old), { recursive: true });
-      }
+      run.checkpoint(done, (folder) => saveTraining(policy, optimizer, folder));
     }
     await new Promise(setImmediate);
   }
-  savePolicy(policy, join(args.out, "final"), TOKENIZER);
+  savePolicy(policy, join(run.folder, "final"), COMPANIONS);
+  run.finish({ steps });
   await data.stop();
 }
 
@@ -213,38 +215,15 @@ function withCells(
   let start = 0;
   for (const { prompt, cells } of examples) {
     const first = prompt.ids.indexOf(config.imageTokenId);
-    cells.forEach((token, i) => {
-      sources.push(start + first + i);
-      targets.push(token);
+    cells.forEach((tokens, i) => {
+      for (const token of tokens) {
+        sources.push(start + first + i);
+        targets.push(token);
+      }
     });
     start += prompt.ids.length;
   }
   return { source: Int32Array.from(sources), target: Int32Array.from(targets) };
-}
-
-function save(
-  policy: Policy,
-  state: ReturnType<ReturnType<typeof createAdamW>["state"]>,
-  folder: string,
-): void {
-  savePolicy(policy, folder, TOKENIZER);
-  writeSafetensors(
-    join(folder, "optimizer.safetensors"),
-    { first: state.first, second: state.second },
-    { step: String(state.step) },
-  );
-  // The mark of a whole checkpoint comes last.
-  writeFileAtomic(join(folder, "complete"), "");
-}
-
-function checkpoints(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => /^step-\d+$/.test(name) && existsSync(join(folder, name, "complete")))
-    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
-}
-
-function lastCheckpoint(folder: string): string | undefined {
-  return checkpoints(folder).at(-1);
 }
 
 main().catch((error: Error) => {

@@ -1,10 +1,11 @@
 /**
  * Measures the embedded base policy and writes its model card.
  *
- *   node dist/datasets/base-policy/write-card.js --run runs/base [--problems 2048]
+ *   node dist/datasets/base-policy/write-card.js --run runs/pretrain-base-… [--problems 2048]
  *
- * @param --run the folder that `pretrain` wrote: its log says how many steps and how long
+ * @param --run the folder that `pretrain` wrote: its spec and its log say how the policy was made
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Accuracy } from "../../lib/bench/report";
@@ -19,17 +20,17 @@ import { loadProblems } from "../../lib/stages/problems";
 
 const { values: args } = parseArgs({
   options: {
-    run: { type: "string", default: "runs/base" },
+    run: { type: "string" },
     problems: { type: "string", default: "2048" },
   },
 });
 
 async function main(): Promise<void> {
-  const log = readJsonl<{ step: number; step_time: number; loss: number }>(
+  if (args.run === undefined) throw new Error("write-card needs --run, the folder of pretrain");
+  const made = JSON.parse(readFileSync(join(args.run, "spec.json"), "utf8")) as Made;
+  const log = readJsonl<{ step: number; loss: number; elapsed: number }>(
     join(args.run, "metrics.jsonl"),
   );
-  const every = log.length > 1 ? log[1].step - log[0].step : 0;
-  const minutes = log.reduce((sum, row) => sum + row.step_time * every, 0) / 60;
   const last = log[log.length - 1];
   const spec = loadSpec({ problems: { test: Number(args.problems), ood: 512 } }, "small");
   const base = basePolicy();
@@ -56,10 +57,10 @@ leap over the arithmetic, and forget what is carried in most of the cases where 
 some go column by column. Asked to reflect, it does so about half of the time, mostly emptily ("Looks right."). The mixture is
 \`baseMixture\` in \`datasets/visual-math/corpus.ts\`. It is of no use for anything else.
 
-**How it was made.** \`node dist/datasets/base-policy/pretrain.js --out ${args.run}\`, seed \`base-1\`, ${last.step} steps, ${minutes.toFixed(0)} minutes on ${hardware()}, last loss ${last.loss.toFixed(3)} nats a token. The tokenizer came
-first (\`make_tokenizer.py\`). The run was stopped and continued
-with other arguments: transcription until step 1100, then solutions, from step 2300 with arithmetic drills beside them; the learning rate fell along
-several cosines to 1e-4. One uninterrupted run of the script gives another policy, and a longer one a better: the loss was still falling. This card: \`node dist/datasets/base-policy/write-card.js --run ${args.run}\`.
+**How it was made.** \`${command(made)}\`: ${last.step} steps, ${(last.elapsed / 60).toFixed(0)} minutes on
+${hardware()}, last loss ${last.loss.toFixed(3)} nats a token. First ${made.reading} steps of reading, then ${made.skills} of solving as able
+solvers do, then ${made.habits} in which it took on the habits above. ${origin(made)}
+The tokenizer is older than all of it (\`make_tokenizer.py\`). This card: \`write-card.js\` on the run's folder.
 
 **What it can do.** Accuracy in percent with 95 % Wilson intervals, one greedy answer and one sample at temperature 1 a problem,
 problems by seed ${spec.problems.seed}. Families and levels under \`ood\` were never solved in its data, only read.
@@ -73,6 +74,29 @@ one seed.
 `;
   writeFileAtomic(join(basePolicyFolder, "README.md"), text);
   console.error(text);
+}
+
+/** What of a pretraining run's spec the card tells. */
+interface Made {
+  seed: string;
+  from: string | null;
+  learningRate: number;
+  reading: number;
+  skills: number;
+  habits: number;
+  pool: number;
+}
+
+function command({ seed, from, learningRate, reading, skills, habits, pool }: Made): string {
+  const settings = { reading, skills, habits, pool, lr: learningRate, seed };
+  const given = Object.entries(settings).map(([key, value]) => `--${key} ${value}`);
+  return `node dist/datasets/base-policy/pretrain.js ${given.join(" ")}${from === null ? "" : " --from EARLIER"}`;
+}
+
+function origin({ from }: Made): string {
+  return from === null
+    ? "It started from random weights."
+    : "EARLIER, where it started, is this folder's previous edition, whose card is in the history of this file.";
 }
 
 function cell({ accuracy, low, high }: Accuracy): string {

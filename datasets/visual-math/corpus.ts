@@ -121,30 +121,25 @@ export function writeTranscription(svg: string): string {
 }
 
 /**
- * Which character lies in which cell of the picture, the leftmost where there are several: where to look, for a tower
- * that cannot read yet.
+ * Which characters lie in which cell of the picture: where to look, for a tower that cannot read yet.
  * @param cell side of a square cell in pixels, the picture's share of one decoder token
- * @returns one character or `null` a cell, row by row
+ * @returns a string a cell, row by row, often empty
  */
 export function charactersByCell(
   svg: string,
   width: number,
   height: number,
   cell: number,
-): (string | null)[] {
+): string[] {
   const [columns, rows] = [width / cell, height / cell];
-  const cells = new Array<string | null>(columns * rows).fill(null);
-  const leftmost = new Array<number>(columns * rows).fill(Infinity);
+  const cells = new Array<string>(columns * rows).fill("");
   for (const { text, x, y, size } of textsOf(svg)) {
     [...text].forEach((character, i) => {
       // A digit of DejaVu is about 0.64 of the font size wide and 0.73 high.
-      const across = x + (i + 0.5) * 0.64 * size;
-      const column = Math.floor(across / cell);
+      const column = Math.floor((x + (i + 0.5) * 0.64 * size) / cell);
       const row = Math.floor((y - 0.36 * size) / cell);
       if (column < 0 || column >= columns || row < 0 || row >= rows) return;
-      const at = row * columns + column;
-      if (across >= leftmost[at]) return;
-      [cells[at], leftmost[at]] = [character, across];
+      cells[row * columns + column] += character;
     });
   }
   return cells;

@@ -80,6 +80,23 @@ export function distractors(
   return out;
 }
 
+/**
+ * Numbers for all places of a picture: the asked places show the task's values in their order, the others show numbers
+ * that nothing asks for.
+ */
+export function fillPlaces(
+  random: Random,
+  level: number,
+  { values }: Task,
+  places: readonly string[],
+  asked: readonly string[],
+): number[] {
+  const others = distractors(random, places.length - asked.length, values, rangeOf(level));
+  return places.map((place) =>
+    asked.includes(place) ? values[asked.indexOf(place)] : (others.pop() as number),
+  );
+}
+
 /** A chain whose n-th term is the n-th value. */
 export function chainOf(...ops: Term["op"][]): Term[] {
   return ops.map((op, operand) => ({ op, operand }));

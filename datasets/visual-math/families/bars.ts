@@ -1,7 +1,7 @@
 /** A bar chart with the number on each bar; two or three of its bars are asked for. */
 import { createCanvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
 
 const LETTERS = ["A", "B", "C", "D"];
@@ -15,10 +15,7 @@ export const bars: Family = {
     const task = sampleTask(random, level);
     const labels = LETTERS.slice(0, level === 3 ? 4 : random.int(3, 4));
     const asked = random.shuffle(labels).slice(0, task.values.length);
-    const others = distractors(random, labels.length - asked.length, task.values, rangeOf(level));
-    const heights = labels.map((label) =>
-      asked.includes(label) ? task.values[asked.indexOf(label)] : (others.pop() ?? 0),
-    );
+    const heights = fillPlaces(random, level, task, labels, asked);
     const noun = random.pick(["bar", "column"]);
     const names = asked.map((label) => `${noun} ${label}`);
     const [a, b] = names;

@@ -1,7 +1,7 @@
 /** Held out: columns of liquid in measuring glasses. */
 import { createCanvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { inkOn } from "../style";
 import { ask, reading } from "../wording";
 
@@ -15,10 +15,7 @@ export const beaker: Family = {
   sample(random, level) {
     const task = sampleTask(random, level);
     const asked = random.shuffle(LETTERS).slice(0, 2);
-    const others = distractors(random, 1, task.values, rangeOf(level));
-    const volumes = LETTERS.map((letter) =>
-      asked.includes(letter) ? task.values[asked.indexOf(letter)] : others[0],
-    );
+    const volumes = fillPlaces(random, level, task, LETTERS, asked);
     const names = asked.map((letter) => `column ${letter}`);
     return {
       ...task,

@@ -1,7 +1,7 @@
 /** Held out: resistors in series in a loop with a battery. */
 import { createCanvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
 
 const LETTERS = ["A", "B", "C"];
@@ -14,10 +14,7 @@ export const circuit: Family = {
   sample(random, level) {
     const task = sampleTask(random, level);
     const asked = random.shuffle(LETTERS).slice(0, 2);
-    const others = distractors(random, 1, task.values, rangeOf(level));
-    const ohms = LETTERS.map((letter) =>
-      asked.includes(letter) ? task.values[asked.indexOf(letter)] : others[0],
-    );
+    const ohms = fillPlaces(random, level, task, LETTERS, asked);
     const names = asked.map((letter) => `part ${letter}`);
     return {
       ...task,

@@ -1,7 +1,7 @@
 /** A line chart with the number at each point; two of its points are asked for. */
 import { createCanvas, type Point } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
 
 const LETTERS = ["K", "M", "S", "T"];
@@ -15,10 +15,7 @@ export const lines: Family = {
     const task = sampleTask(random, level);
     const labels = LETTERS.slice(0, random.int(3, 4));
     const asked = random.shuffle(labels).slice(0, 2);
-    const others = distractors(random, labels.length - 2, task.values, rangeOf(level));
-    const heights = labels.map((label) =>
-      asked.includes(label) ? task.values[asked.indexOf(label)] : (others.pop() ?? 0),
-    );
+    const heights = fillPlaces(random, level, task, labels, asked);
     const names = asked.map((label) => `point ${label}`);
     const [a, b] = names;
     return {

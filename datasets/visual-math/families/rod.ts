@@ -1,7 +1,7 @@
 /** A rod of labelled parts: the length of some of them, or of one when the whole is known. */
 import { createCanvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { inkOn } from "../style";
 import { ask, reading } from "../wording";
 
@@ -15,10 +15,7 @@ export const rod: Family = {
   sample(random, level) {
     const task = sampleTask(random, level, level === 3 ? ["+"] : ["+", "-"]);
     const asked = random.shuffle(LETTERS).slice(0, task.values.length);
-    const others = distractors(random, 3 - asked.length, task.values, rangeOf(level));
-    const lengths = LETTERS.map((letter) =>
-      asked.includes(letter) ? task.values[asked.indexOf(letter)] : (others.pop() ?? 0),
-    );
+    const lengths = fillPlaces(random, level, task, LETTERS, asked);
     const names = asked.map((letter) => `part ${letter}`);
     const [a, b] = names;
     return {

@@ -1,7 +1,7 @@
 /** Things with price tags; two or three of them are asked for. */
 import { createCanvas, star, type Canvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { ask, reading } from "../wording";
 
 type Icon = (canvas: Canvas, x: number, y: number, fill: string, ink: string) => void;
@@ -68,10 +68,7 @@ export const shop: Family = {
     const task = sampleTask(random, level, level === 3 ? ["+"] : ["+", "-"]);
     const things = random.shuffle(Object.keys(THINGS)).slice(0, 4);
     const asked = random.shuffle(things).slice(0, task.values.length);
-    const others = distractors(random, things.length - asked.length, task.values, rangeOf(level));
-    const prices = things.map((thing) =>
-      asked.includes(thing) ? task.values[asked.indexOf(thing)] : (others.pop() ?? 0),
-    );
+    const prices = fillPlaces(random, level, task, things, asked);
     const names = asked.map((thing) => `the ${thing}`);
     const [a, b] = names;
     return {

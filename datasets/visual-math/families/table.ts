@@ -1,7 +1,7 @@
 /** A table of numbers; two of its cells, or one whole column, are asked for. */
 import { createCanvas } from "../canvas";
 import type { Family } from "../family";
-import { contentOf, distractors, rangeOf, sampleTask } from "../operands";
+import { contentOf, fillPlaces, sampleTask } from "../operands";
 import { mix } from "../style";
 import { ask, listed, reading } from "../wording";
 
@@ -21,10 +21,7 @@ export const table: Family = {
     const asked = whole
       ? ROWS.map((row) => `${row}${column}`)
       : random.shuffle(cells).slice(0, task.values.length);
-    const others = distractors(random, cells.length - asked.length, task.values, rangeOf(level));
-    const numbers = cells.map((cell) =>
-      asked.includes(cell) ? task.values[asked.indexOf(cell)] : (others.pop() ?? 0),
-    );
+    const numbers = fillPlaces(random, level, task, cells, asked);
     const names = asked.map((cell) => `row ${cell[0]} column ${cell[1]}`);
     return {
       ...task,
