@@ -33,6 +33,8 @@ async function main(words: readonly string[]): Promise<number> {
     .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
     .version(version())
     .helpCommand(false)
+    // `srpo data attempt --policy` is the part's option, not the stage's.
+    .enablePositionalOptions()
     .showHelpAfterError("Add --help to see what there is.")
     .exitOverride();
   const [name] = words;
@@ -40,6 +42,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     for (const { command } of await Promise.all(called.map((key) => commands[key]()))) {
       program.addCommand(command.copyInheritedSettings(program));
+      for (const inner of command.commands) inner.copyInheritedSettings(program);
     }
     await program.parseAsync(words, { from: "user" });
     return 0;

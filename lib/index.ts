@@ -16,6 +16,8 @@ export {
   type Watcher,
 } from "./stages/context";
 export { loadProblems, type SetName } from "./stages/problems";
+export { readSources, type ReadOptions, type SourceReport } from "../datasets/sources/read";
+export { sources } from "../datasets/sources/index";
 export { constructData, type ConstructionResult } from "./stages/construct";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
@@ -100,4 +102,7 @@ export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
+export { createOpenAiEngine } from "./rollout/openai/engine";
+export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
+export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";
 export type { RolloutEngine, RolloutRequest } from "./rollout/engine";

@@ -105,7 +105,10 @@ export interface ReflectionSample {
 
 /** A sampled completion before it is judged. Engines return these; token arrays have equal lengths. */
 export interface Completion {
-  /** Completion tokens, the end-of-turn token included when it was produced. */
+  /**
+   * Completion tokens, the end-of-turn token included when it was produced. Empty, as `logprobs` is, where a server hands
+   * out text only; then `tokenCount` says how many there were.
+   */
   ids: number[];
   /** Log-probability of each token in `ids` under the sampling distribution's temperature-1 policy. */
   logprobs: number[];
@@ -114,4 +117,6 @@ export interface Completion {
   text: string;
   /** True when the token limit ended it, not the policy. */
   truncated: boolean;
+  /** Completion tokens as a server counted them. */
+  tokenCount?: number;
 }

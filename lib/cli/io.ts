@@ -1,8 +1,8 @@
 /** JSON lines in and out. Rows go to stdout, one at a time; words for people go to stderr. */
 import { once } from "node:events";
 import { createReadStream, existsSync, statSync } from "node:fs";
-import { StringDecoder } from "node:string_decoder";
 import { fault } from "../engine/errors";
+import { linesOf } from "../engine/lines";
 
 /** What a shell says of a program whose reader went away (128 + SIGPIPE). */
 const READER_GONE = 141;
@@ -43,22 +43,10 @@ export function reserveStdout(): void {
 
 /**
  * The lines of a file, or of stdin for `-`, one at a time and without their newline.
- * `node:readline` would also break at U+2028 and U+2029, which JSON allows inside strings.
  * @throws LabError naming the file when it cannot be read
  */
-export async function* readLines(path: string): AsyncGenerator<string> {
-  const decoder = new StringDecoder("utf8");
-  let parts: string[] = [];
-  for await (const chunk of openInput(path)) {
-    const pieces = decoder.write(chunk as Buffer).split("\n");
-    for (const piece of pieces.slice(0, -1)) {
-      yield [...parts, piece].join("");
-      parts = [];
-    }
-    parts.push(pieces[pieces.length - 1]);
-  }
-  const last = parts.join("") + decoder.end();
-  if (last !== "") yield last;
+export function readLines(path: string): AsyncIterable<string> {
+  return linesOf(openInput(path) as AsyncIterable<Buffer>);
 }
 
 function openInput(path: string): NodeJS.ReadableStream {

@@ -3,6 +3,7 @@
  * `filters.ts`, the forms in which samples are saved in `records.ts`.
  */
 import { fault } from "../engine/errors";
+import { mapBounded } from "../engine/lists";
 import type { ReflectionSample } from "../types";
 import { inconsistencyOf, leakOf } from "./filters";
 import {
@@ -103,22 +104,4 @@ async function teach(
 function leakReason({ reflection, problem }: ReflectionSample): string | null {
   const leak = leakOf(reflection, problem);
   return leak === null ? null : `the reflection ${leak}`;
-}
-
-/** Like `Promise.all(items.map(work))` with at most `limit` at a time. */
-async function mapBounded<T, R>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await work(items[index]);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, worker));
-  return results;
 }

@@ -98,7 +98,10 @@ export function evaluate(
   });
 }
 
-function judgeRow(problem: Problem, { text, truncated, ids }: Completion): EvaluationRow {
+function judgeRow(
+  problem: Problem,
+  { text, truncated, ids, tokenCount }: Completion,
+): EvaluationRow {
   const response = parseResponse(text, { truncated });
   const first = judge(response.first.answer, problem).correct;
   const second =
@@ -108,7 +111,7 @@ function judgeRow(problem: Problem, { text, truncated, ids }: Completion): Evalu
     family: problem.family,
     text,
     truncated,
-    tokens: ids.length,
+    tokens: tokenCount ?? ids.length,
     correct: second ?? first,
     firstCorrect: first,
     ...(second === null ? {} : { secondCorrect: second }),

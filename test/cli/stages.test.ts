@@ -120,8 +120,9 @@ function metricsOf(runs: string, prefix: string): number[] | undefined {
   const name = existsSync(runs) ? readdirSync(runs).find((n) => n.startsWith(prefix)) : undefined;
   const file = join(runs, name ?? "", "metrics.jsonl");
   if (name === undefined || !existsSync(file)) return undefined;
-  const lines = readFileSync(file, "utf8").trim().split("\n");
-  return lines.map((line) => (JSON.parse(line) as { step: number }).step);
+  // It may be read while it is written.
+  const steps = readJsonl<{ step: number }>(file).map(({ step }) => step);
+  return steps.length === 0 ? undefined : steps;
 }
 
 /** Puts a careful solution into every attempt; every third keeps the right answer. */

@@ -1,0 +1,123 @@
+/** Rollouts from any OpenAI-compatible server, pictures included. */
+import { readFile } from "node:fs/promises";
+import { fault } from "../../engine/errors";
+import { contentHash } from "../../engine/files";
+import { mapBounded } from "../../engine/lists";
+import { buildMessages } from "../../reflection/prompts";
+import type { Completion, Problem } from "../../types";
+import type { RolloutEngine, RolloutRequest } from "../engine";
+import { RequestFailed, type ChatClient } from "./client";
+import type { ChatPart, ChatRequest } from "./protocol";
+
+export interface OpenAiEngineOptions {
+  name?: string;
+  /** Some servers refuse a seed. */
+  sendSeed?: boolean;
+  /** More fields of every request's body. */
+  extra?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * An engine whose completions have text and a token count, but no token ids and no log-probabilities: enough to judge, not to train
+ * on. Every sample is a request of its own, so that a group that was cut short goes on at its next sample.
+ *
+ * `rollout` answers what can be answered before it throws RequestFailed; asked again, it pays for the rest only.
+ */
+export function createOpenAiEngine(
+  client: ChatClient,
+  { name = client.model, sendSeed = true, extra }: OpenAiEngineOptions = {},
+): RolloutEngine {
+  return {
+    name,
+    rollout: async (problems, request) => {
+      const { group, signal, onProgress } = request;
+      const completions: Completion[][] = problems.map(() => new Array<Completion>(group));
+      const missing = problems.map(() => group);
+      const tasks = problems.flatMap((_problem, at) =>
+        Array.from({ length: group }, (_unused, member) => ({ at, member })),
+      );
+      const failed: RequestFailed[] = [];
+      let stop: unknown;
+      let done = 0;
+      // Twice as many as the client lets through: the next ones' pictures are read while those wait.
+      await mapBounded(tasks, 2 * client.concurrency, async ({ at, member }) => {
+        if (stop !== undefined) return;
+        try {
+          const asked = await chatRequest(problems[at], request, member, { sendSeed, extra });
+          const reply = await client.complete(asked, { signal });
+          completions[at][member] = {
+            ...{ ids: [], logprobs: [], text: reply.text },
+            ...{ truncated: reply.finishReason === "length" },
+            tokenCount: reply.usage.completionTokens,
+          };
+          if (--missing[at] === 0) onProgress?.(++done, problems.length);
+        } catch (error) {
+          if (error instanceof RequestFailed) failed.push(error);
+          else stop ??= error;
+        }
+      });
+      if (stop !== undefined) throw stop;
+      if (failed.length > 0) {
+        throw new RequestFailed(
+          `${failed.length} of ${tasks.length} samples failed. The first: ${failed[0].message}`,
+        );
+      }
+      return completions;
+    },
+    close: () => undefined,
+  };
+}
+
+/** The request of one sample. @throws LabError when a picture cannot be read */
+export async function chatRequest(
+  problem: Problem,
+  { style, seed, temperature, maxNewTokens }: RolloutRequest,
+  member: number,
+  { sendSeed = true, extra }: Pick<OpenAiEngineOptions, "sendSeed" | "extra"> = {},
+): Promise<ChatRequest> {
+  const pictures = await Promise.all(problem.images.map(pictureUrl));
+  const messages = buildMessages(problem, style).map(({ role, content }) => ({
+    role,
+    content:
+      typeof content === "string"
+        ? content
+        : content.map((part): ChatPart =>
+            part.type === "text"
+              ? part
+              : { type: "image_url", image_url: { url: pictures.shift() as string } },
+          ),
+  }));
+  return {
+    ...{ messages, temperature, maxTokens: maxNewTokens, sample: member },
+    ...(extra === undefined ? {} : { extra }),
+    ...(sendSeed ? { seed: sampleSeed(`${seed}/${problem.id}/${member}`) } : {}),
+  };
+}
+
+/** 31 bits: what servers take for a seed. */
+const sampleSeed = (text: string): number => parseInt(contentHash(text, 8), 16) >>> 1;
+
+/** By the first bytes of a file; its name may say anything. */
+const KINDS: readonly [start: string, mime: string][] = [
+  ["89504e47", "image/png"],
+  ["ffd8ff", "image/jpeg"],
+  ["52494646", "image/webp"],
+  ["47494638", "image/gif"],
+];
+
+async function pictureUrl(path: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw fault("rollout", `a picture cannot be read (${(error as Error).message})`);
+  }
+  const start = bytes.subarray(0, 4).toString("hex");
+  const mime = KINDS.find(([known]) => start.startsWith(known))?.[1];
+  if (mime === undefined) {
+    throw fault("rollout", `${path} is no picture that servers take`, {
+      expected: "PNG, JPEG, WebP or GIF",
+    });
+  }
+  return `data:${mime};base64,${bytes.toString("base64")}`;
+}
