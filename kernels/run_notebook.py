@@ -96,10 +96,10 @@ def save(notebook, path: Path) -> None:
 
 
 def explain(cell, error: Exception) -> str:
-    """A failed cell's source and what it said on standard error."""
+    """A failed cell's source, its error, and what it said on standard error."""
     streams = [o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr"]
     traces = ["\n".join(o.traceback) for o in cell.outputs if o.output_type == "error"]
-    said = "".join(streams + traces).strip() or str(error)
+    said = ANSI.sub("", "".join(streams + traces)).strip() or str(error)
     tail = "\n".join(said.split("\n")[-30:])
     source = "\n".join(f"    {line}" for line in cell.source.split("\n"))
     return f"The cell\n{source}\nfailed:\n{tail}"

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   reward: () => import("./cli/reward"),
   "reward-bench": () => import("./cli/reward-bench"),
   equal: () => import("./cli/equal"),
+  score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
   runs: () => import("./cli/runs"),

@@ -55,6 +55,8 @@ export { parseResponse, renderResponse, renderSolution, isWellFormed } from "./r
 export { judge } from "./reflection/equality";
 export { scoreResponse, type RewardBreakdown } from "./reflection/rewards";
 export { lengthReward, effectivenessReward, type RewardParts } from "./reflection/reward-parts";
+export { compareAnswers, equalityRules, type RuleVerdict } from "./reflection/answers/rules";
+export { optionLetter } from "./reflection/answers/option-letter";
 export {
   rewardConfig,
   rewardPresets,
@@ -94,6 +96,11 @@ export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
 export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
+export { benchmarks, benchmarkByName } from "./bench/benchmarks";
+export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
+export { loadBenchmark, readRecords } from "./bench/load";
+export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
+export type { Judge } from "./bench/judge";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";

@@ -10,7 +10,7 @@ export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
-  // tslab runs a cell up to its first `await` with SIGINT disarmed, and a listener added in that stretch never hears
+  // Stock tslab runs a cell up to its first `await` with SIGINT disarmed, and a listener added in that stretch never hears
   // anything: Node thinks it armed already. So this one is added after it.
   await new Promise((resolve) => setImmediate(resolve));
   const controller = new AbortController();

@@ -24,3 +24,8 @@ export async function mapBounded<T, R>(
   await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, worker));
   return results;
 }
+
+/** The items, where none of them is missing. */
+export function complete<T>(items: readonly (T | null)[]): T[] | null {
+  return items.every((item): item is T => item !== null) ? [...items] : null;
+}

@@ -47,13 +47,14 @@ interface TslabMessage {
   transient: { display_id?: string };
 }
 
-interface TslabJupyter {
-  lastWriteDisplayData: ((message: TslabMessage, update?: boolean) => void) | null;
-}
+type TslabWriter = (message: TslabMessage, update?: boolean) => void;
+
+/** What this project's kernel offers to the code that runs in it. */
+const kernelWriter = Symbol.for("srpo-lab.kernel.write");
 
 /**
- * The notebook when this process is a tslab kernel with a cell behind it, else the terminal.
- * tslab is looked up among the modules already loaded and never imported: outside a kernel it would cost a second and
+ * The notebook when this process runs the cells of one, else the terminal.
+ * Under stock tslab its module is looked up among the modules already loaded and never imported: outside a kernel it would cost a second and
  * a TypeScript compiler.
  */
 export function currentSurface(): Surface {
@@ -153,12 +154,16 @@ export function withoutControls(text: string): string {
   );
 }
 
-function tslabWriter(): TslabJupyter["lastWriteDisplayData"] {
+function tslabWriter(): TslabWriter | null {
+  const own = (globalThis as { [kernelWriter]?: TslabWriter })[kernelWriter];
+  if (own !== undefined) return own;
   // A cell's own `require` has no cache; one made here shows the process-wide one.
   const loaded = createRequire(join(process.cwd(), "cell.js")).cache;
   for (const [path, module] of Object.entries(loaded)) {
     if (!/[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(path)) continue;
-    const write = (module?.exports as Partial<TslabJupyter> | undefined)?.lastWriteDisplayData;
+    const { lastWriteDisplayData: write } = (module?.exports ?? {}) as {
+      lastWriteDisplayData?: TslabWriter;
+    };
     if (write) return write;
   }
   return null;

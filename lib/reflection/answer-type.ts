@@ -39,5 +39,5 @@ function answerTypeOf(
 function isMathematics(text: string): boolean {
   if (readQuantity(text) !== null) return true;
   const withoutCommands = text.replace(/\\[a-z]+/gi, " ");
-  return !/[a-z]{3}/i.test(withoutCommands) && /[\\^_=<>±√π+*/\d-]/.test(text);
+  return !/[a-z]{3}/i.test(withoutCommands) && /[\\^_=<>±√π≤≥≠∞∅∪∩+*/\d-]/.test(text);
 }

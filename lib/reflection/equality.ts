@@ -6,6 +6,7 @@
  * published reward function, nor wrong for everybody.
  */
 import type { Problem, Verdict } from "../types";
+import { lastBoxed } from "./answers/boxed";
 import { latexEqual } from "./latex";
 import { readQuantity, sameQuantity } from "./quantity";
 
@@ -48,7 +49,9 @@ function judgeValue(
   type: "number" | "text",
 ): Verdict {
   const text = plainText(bare);
-  if (text === plainText(gold)) {
+  // Of formulas `X` is not `x`.
+  const spelt = type === "number" ? bare.trim() === gold.trim() : text === plainText(gold);
+  if (spelt) {
     const stated = type === "number" ? readQuantity(bare) : null;
     return verdict(
       extraction,
@@ -66,7 +69,7 @@ function judgeValue(
     return verdict(extraction, bare, false, "unevaluated");
   }
   // Words would be read as products of letters, and "listen" equal "silent".
-  const mathematics = type === "number" || /[\\^=<>±√π]|\d\s*[-+*/]/.test(gold);
+  const mathematics = type === "number" || /[\\^=<>±√π≤≥≠∞∅∪∩]|\d\s*[-+*/]/.test(gold);
   const equal = mathematics ? latexEqual(gold, bare) : null;
   return equal === null
     ? verdict(extraction, text, false, "text")
@@ -74,10 +77,11 @@ function judgeValue(
 }
 
 /**
- * A sum, difference or product of numbers. Against a plain number it is the question said again: where the work is the
+ * A sum, difference or product of numbers, or a function that does the work. Against a plain number it is the question said again: where the work is the
  * arithmetic, `34+27` must not be paid as 61. (math-verify does pay it.)
  */
-const UNEVALUATED = /\d[\s)}]*(?:[-+*×·]|\\times|\\cdot)[\s({]*\d/;
+const UNEVALUATED =
+  /\d[\s)}]*(?:[-+*×·÷]|\\times|\\cdot|\\div)[\s({]*\d|\\(?:sum|prod|int|max|min|gcd|operatorname)(?![a-z])/;
 
 function judgeChoice(extraction: string, bare: string, gold: Gold): Verdict {
   const choices = gold.choices ?? [];
@@ -127,7 +131,8 @@ function sameChoiceText(choice: string, text: string): boolean {
 export function unwrap(text: string): string {
   let bare = lastBoxed(text) ?? text;
   bare = bare
-    .replace(/([²³])/g, (sign) => (sign === "²" ? "^2" : "^3"))
+    .replace(/[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+/g, (raised) => `^{${raised.normalize("NFKC")}}`)
+    .replace(/(\d)\s*(?=[¼-¾⅐-⅞])/g, "$1 ")
     .normalize("NFKC")
     .replace(/[\u2212\u2012-\u2014]/g, "-")
     .replace(/\u2044/g, "/")
@@ -160,19 +165,6 @@ export function unwrap(text: string): string {
     }
   }
   return bare;
-}
-
-/** The inside of the last `\boxed{…}` with its braces balanced, `null` where there is none. Linear. */
-function lastBoxed(text: string): string | null {
-  const start = text.lastIndexOf("\\boxed{");
-  if (start < 0) return null;
-  const from = start + "\\boxed{".length;
-  let depth = 1;
-  for (let at = from; at < text.length; at++) {
-    if (text[at] === "{") depth++;
-    if (text[at] === "}" && --depth === 0) return text.slice(from, at);
-  }
-  return null;
 }
 
 /** Text as it is compared: without case, quotes, LaTeX text commands, outer punctuation and extra spaces. */

@@ -5,6 +5,8 @@ export interface Quantity {
   percent: boolean;
   /** The unit as written, in one spelling; `null` where there is none. */
   unit: string | null;
+  /** A whole number's digits with its sign, for doubles do not tell large ones apart; `null` for others. */
+  digits: string | null;
 }
 
 const UNSIGNED = String.raw`(?:\d{1,3}(?:[, ]\d{3})+(?:\.\d*)?|\d+,\d+|\d+\.?\d*|\.\d+)`;
@@ -36,17 +38,24 @@ export function readQuantity(text: string): Quantity | null {
         : left !== undefined
           ? decimal(left) / decimal(right)
           : decimal(plain) * 10 ** Number(power ?? exp ?? 0);
-  const value = sign === "-" || innerSign === "-" ? -size : size;
+  const negative = sign === "-" || innerSign === "-";
+  const value = negative ? -size : size;
   const unit = readUnit(found[14]);
   if (!Number.isFinite(value) || unit === undefined || (sign !== "" && innerSign !== "")) {
     return null;
   }
-  return { value, percent: unit === "%", unit: unit === "%" ? null : unit };
+  const isPlain = plain !== undefined && power === undefined && exp === undefined;
+  const digits = isPlain ? wholeDigits(plain, negative) : null;
+  return { value, percent: unit === "%", unit: unit === "%" ? null : unit, digits };
 }
 
 /** True when two plain numbers state the same, in whatever notation. */
 export function sameQuantity(gold: Quantity, prediction: Quantity): boolean {
   if (gold.unit !== null && prediction.unit !== null && gold.unit !== prediction.unit) return false;
+  const large = Math.abs(gold.value) > Number.MAX_SAFE_INTEGER;
+  if (large && gold.digits !== null && prediction.digits !== null) {
+    return gold.digits === prediction.digits;
+  }
   if (sameNumber(gold.value, prediction.value)) return true;
   // With one percent sign, either the sign was left out or the share was written as a fraction.
   if (gold.percent === prediction.percent) return false;
@@ -60,6 +69,11 @@ function sameNumber(gold: number, prediction: number): boolean {
   const precision = Number.isInteger(gold) ? 1e-12 : 2e-6;
   const size = Math.max(Math.abs(gold), Math.abs(prediction));
   return gold === prediction || Math.abs(gold - prediction) <= precision * size;
+}
+
+function wholeDigits(text: string, negative: boolean): string | null {
+  const digits = text.replace(/[, ](?=\d{3})/g, "").replace(/\.0*$/, "");
+  return /^\d+$/.test(digits) ? (negative ? "-" : "") + digits.replace(/^0+(?=\d)/, "") : null;
 }
 
 /** Thousands (`1,000`, `1 000`) and the decimal comma (`2,74`, `0,111`). */
@@ -95,6 +109,52 @@ function readUnit(text: string): string | null | undefined {
   if (/^[A-Za-z]\d?$/.test(words)) return LETTER_UNITS.includes(words[0]) ? words : undefined;
   const plain = /^[°Ωµμ]?[A-Za-zΩµμ]+\d?(?:[ /·][A-Za-zΩµμ]+\d?){0,3}$/.test(words);
   if (!plain || NOT_UNITS.test(words.toLowerCase())) return undefined;
-  // Words in one number and case; symbols such as mW and MW keep theirs.
-  return words.length > 3 ? words.toLowerCase().replace(/s$/, "") : words;
+  return unitName(words);
 }
+
+/** True where two units are one, however they are spelt. */
+export const sameUnit = (a: string, b: string): boolean => readUnit(a) === readUnit(b);
+
+/** Words in one number and case, and short where there is a symbol; symbols such as mW and MW keep their case. */
+function unitName(words: string): string {
+  const name = words.length > 3 ? words.toLowerCase().replace(/(?<!s)s$/, "") : words;
+  return SYMBOLS[name] ?? name;
+}
+
+const SYMBOLS: Readonly<Record<string, string>> = {
+  meter: "m",
+  metre: "m",
+  centimeter: "cm",
+  centimetre: "cm",
+  millimeter: "mm",
+  millimetre: "mm",
+  kilometer: "km",
+  kilometre: "km",
+  "square meter": "m2",
+  "square centimeter": "cm2",
+  "sq cm": "cm2",
+  "sq m": "m2",
+  "cubic meter": "m3",
+  "cubic centimeter": "cm3",
+  gram: "g",
+  kilogram: "kg",
+  second: "s",
+  sec: "s",
+  minute: "min",
+  mins: "min",
+  hour: "h",
+  hr: "h",
+  hrs: "h",
+  liter: "L",
+  litre: "L",
+  l: "L",
+  newton: "N",
+  joule: "J",
+  watt: "W",
+  volt: "V",
+  ohm: "Ω",
+  inche: "in",
+  inch: "in",
+  foot: "ft",
+  feet: "ft",
+};

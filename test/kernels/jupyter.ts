@@ -23,19 +23,60 @@ export function jupyterEnv(): NodeJS.ProcessEnv {
   return script.jupyterEnv();
 }
 
-/** How a cell ended and what it printed. */
+/** An error as Jupyter's clients get it. */
+export interface CellError {
+  ename: string;
+  evalue: string;
+  traceback: string[];
+}
+
+/** How a cell ended and what it showed. */
 export interface Answer {
   status: string;
   stdout: string;
   stderr: string;
+  error: CellError | null;
+  /** The MIME bundle of its last value. */
+  result: Record<string, unknown> | null;
+  /** `display_data`, `update_display_data` and `clear_output` in order. */
+  displays: { type: string; data?: Record<string, unknown>; wait?: boolean }[];
   seconds: number;
+  /** From the interrupt to the reply. */
+  seconds_to_stop: number | null;
+}
+
+/** The text of a traceback without colours. */
+export function plain(error: CellError | null): string {
+  return (error?.traceback ?? []).join("\n").replace(/\u001b\[\d+m/g, "");
 }
 
 /** A running kernel. */
 export interface Session {
   pid: number;
-  /** Runs a cell to its end; `interruptAfter` sends Interrupt so many seconds after its first output. */
-  run(code: string, options?: { interruptAfter?: number }): Promise<Answer>;
+  /**
+   * Runs a cell to its end; `interruptAfter` sends Interrupt so many seconds after its first output, `by` a signal unless
+   * told; `answers` are what a person types.
+   */
+  run(
+    code: string,
+    options?: { interruptAfter?: number; by?: "signal" | "message"; answers?: string[] },
+  ): Promise<Answer>;
+  /** Sends cells without waiting between them; the status of each. */
+  queue(codes: string[]): Promise<string[]>;
+  /** The same with a request after the cells; which replies came, in order. */
+  queueAnd(codes: string[], request: string): Promise<{ replies: string[] }>;
+  /** Sends any other request and returns its reply. */
+  request(
+    type: string,
+    content: object,
+    channel?: "shell" | "control",
+  ): Promise<{ type: string; content: Record<string, unknown> }>;
+  /** Sends a widget's message, and waits for so many messages on channels from the kernel. */
+  comm(
+    type: string,
+    content: object,
+    wanted: number,
+  ): Promise<{ type: string; content: Record<string, unknown> }[]>;
   /** Shuts the kernel down. */
   close(): Promise<void>;
   /** Kills the client, as a crashed Jupyter server would be, without a word to the kernel. */
@@ -43,19 +84,29 @@ export interface Session {
 }
 
 /** Starts the kernel `tslab` from a folder below the root, as JupyterLab does. */
-export async function openSession(): Promise<Session> {
+export async function openSession(env: NodeJS.ProcessEnv = {}): Promise<Session> {
   const client = spawn(python, [join(root, "test", "kernels", "client.py")], {
     cwd: join(root, "test"),
-    env: jupyterEnv(),
+    env: { ...jupyterEnv(), ...env },
   });
   const lines = answersOf(client);
   const { pid } = (await lines.next()) as { pid: number };
+  const order = (order: object): Promise<unknown> => {
+    client.stdin.write(JSON.stringify(order) + "\n");
+    return lines.next();
+  };
   return {
     pid,
-    async run(code, { interruptAfter } = {}) {
-      client.stdin.write(JSON.stringify({ code, interrupt_after: interruptAfter ?? null }) + "\n");
-      return (await lines.next()) as Answer;
+    async run(code, { interruptAfter, ...options } = {}) {
+      return (await order({ code, interrupt_after: interruptAfter ?? null, ...options })) as Answer;
     },
+    queue: async (codes) => ((await order({ queue: codes })) as { statuses: string[] }).statuses,
+    queueAnd: async (codes, request) =>
+      (await order({ queue: codes, and: request })) as { replies: string[] },
+    request: async (type, content, channel = "shell") =>
+      (await order({ request: type, content, channel })) as Awaited<ReturnType<Session["request"]>>,
+    comm: async (type, content, wanted) =>
+      (await order({ comm: type, content, wanted })) as Awaited<ReturnType<Session["comm"]>>,
     async close() {
       client.stdin.end();
       await new Promise((resolve) => client.once("close", resolve));

@@ -1,12 +1,25 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jupyterEnv, needJupyter, python, root } from "./jupyter";
 
 interface Cell {
-  outputs: { output_type: string; name?: string; text?: string | string[] }[];
+  outputs: {
+    output_type: string;
+    text?: string | string[];
+    data?: Record<string, string | string[]>;
+    traceback?: string[];
+  }[];
+}
+
+/** What a cell's outputs say, whichever way they came. */
+function textOf({ outputs }: Cell): string {
+  const texts = outputs.map(
+    ({ text, data, traceback }) => text ?? data?.["text/plain"] ?? traceback ?? [],
+  );
+  return texts.map((lines) => [lines].flat().join("")).join("");
 }
 
 /** A notebook of code cells under one heading. */
@@ -57,18 +70,39 @@ describe("kernels/run_notebook", () => {
     assert.equal(readFileSync(source, "utf8"), before, "the source is left alone");
     assert.deepEqual(readdirSync(join(folder, "out")), ["in.ipynb"], "nothing half-written");
     const saved = JSON.parse(readFileSync(target, "utf8")) as { cells: Cell[] };
-    const texts = saved.cells
-      .slice(1)
-      .map(({ outputs }) => outputs.map(({ text }) => [text ?? []].flat().join("")).join(""));
+    const texts = saved.cells.slice(1).map(textOf);
     return { code, progress, texts };
   }
 
   it("runs every cell, tells which, and saves what they printed", async () => {
     const { code, progress, texts } = await run(["// Add up\n1 + 1", 'console.log("two")']);
     assert.equal(code, 0, progress);
-    assert.deepEqual(texts, ["2\n", "two\n"]);
+    assert.deepEqual(texts, ["2", "two\n"]);
     assert.match(progress, /notebook 1\/1 · cell 1\/2 · \d\d:\d\d {2}Add up/);
     assert.match(progress, /notebook 1\/1 · cell 2\/2 · \d\d:\d\d {2}First light/);
+  });
+
+  it("tells Jupyter's own tools which notebook fails and which does not", () => {
+    const convert = (name: string, sources: string[]) => {
+      writeFileSync(join(folder, name), notebook(sources));
+      const args = [
+        "-m",
+        "nbconvert",
+        "--execute",
+        "--to",
+        "notebook",
+        "--stdout",
+        join(folder, name),
+      ];
+      return spawnSync(python, args, { env: jupyterEnv(), encoding: "utf8" });
+    };
+    const good = convert("good.ipynb", ["const x = 20;", "x + 1"]);
+    assert.equal(good.status, 0, good.stderr);
+    const { cells } = JSON.parse(good.stdout) as { cells: Cell[] };
+    assert.equal(textOf(cells[2]), "21");
+    const bad = convert("bad.ipynb", ["const x = 20;", 'throw new Error("no light");']);
+    assert.notEqual(bad.status, 0);
+    assert.match(bad.stderr, /no light/);
   });
 
   it("stops at a cell that fails, shows its error, and saves what there is", async () => {
@@ -76,7 +110,7 @@ describe("kernels/run_notebook", () => {
     assert.equal(code, 1);
     assert.match(progress, /FAILED/);
     assert.match(progress, /Error: no light/);
-    assert.equal(texts[0], "2\n");
+    assert.equal(texts[0], "2");
     assert.match(texts[1], /no light/);
     assert.equal(texts[2], "");
   });
@@ -90,6 +124,6 @@ describe("kernels/run_notebook", () => {
       });`;
     const { code, progress, texts } = await run(["1 + 1", stage], true);
     assert.equal(code, 130, progress);
-    assert.deepEqual(texts, ["2\n", "checkpoint written\n"]);
+    assert.deepEqual(texts, ["2", "checkpoint written\n"]);
   });
 });

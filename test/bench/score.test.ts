@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import type { RuleFamily } from "../../lib/bench/benchmark";
+import { benchmarkByName, benchmarks } from "../../lib/bench/benchmarks";
+import { identifierOf, scoreRecord, scoreWithJudge } from "../../lib/bench/score";
+import { wordsToNumber } from "../../lib/bench/number-words";
+
+const vision = {
+  id: "1",
+  question: "How many?",
+  options: [],
+  answer: "61",
+  level: 1,
+  subject: "algebra",
+};
+const vista = {
+  pid: "7",
+  question: "Which?",
+  question_type: "multi_choice",
+  answer_type: "text",
+  choices: ["red", "green", "blue"],
+  answer: "blue",
+  precision: null,
+};
+const emma = {
+  pid: "e1",
+  type: "Multiple Choice",
+  question: "Which?",
+  options: ["1", "2", "four"],
+  answer: "C",
+  subject: "Math",
+};
+const score = (name: string, record: object, rules: RuleFamily = "official") =>
+  scoreRecord(benchmarkByName(name), record as Record<string, unknown>, { rules });
+
+describe("bench/score", () => {
+  it("scores a two-solution response on its second answer, and shows both", () => {
+    const response =
+      "<think>a</think><answer>\\boxed{60}</answer><reflection>no</reflection><think>b</think><answer>\\boxed{61}</answer>";
+    const mathvision = benchmarkByName("mathvision");
+    const scored = scoreRecord(mathvision, { ...vision, response });
+    assert.equal(scored.correct, true);
+    assert.equal(scored.transition, "WR");
+    assert.equal(scored.first?.extraction, "60");
+    assert.equal(scored.second?.extraction, "61");
+    assert.equal(
+      scoreRecord(mathvision, { ...vision, response }, { answer: "first" }).correct,
+      false,
+    );
+  });
+
+  it("lets the first answer stand where the second never came", () => {
+    const response = "<think>a</think><answer>61</answer><reflection>hm</reflection><think>b";
+    const scored = score("mathvision", { ...vision, response });
+    assert.equal(scored.correct, true);
+    assert.equal(scored.second, null);
+    assert.equal(scored.transition, null);
+  });
+
+  it("names family and rules, and says where nobody was asked", () => {
+    assert.equal(
+      score("mathvista", { ...vista, extraction: "(C)" }).rule,
+      "official/choice-letter",
+    );
+    assert.equal(
+      score("mathvista", { ...vista, extraction: "bleu" }).rule,
+      "official/nearest-choice",
+    );
+    assert.match(
+      score("mathvista", { ...vista, response: "I say (C)." }).rule,
+      /^official\/extract\(no-judge\)/,
+    );
+    assert.match(
+      score("mathvision", { ...vision, answer: null, response: "61" }).rule,
+      /\(no-gold\)$/,
+    );
+    assert.match(
+      score("mathvision", { ...vision, response: "61" }, "vlmevalkit").rule,
+      /^vlmevalkit\//,
+    );
+  });
+
+  it("keeps the families apart where they differ", () => {
+    const float = {
+      ...vista,
+      question_type: "free_form",
+      answer_type: "float",
+      choices: null,
+      precision: 1,
+      answer: "1.5",
+    };
+    // The authors round to the item's precision, VLMEvalKit does not.
+    assert.equal(score("mathvista", { ...float, extraction: "1.54" }).correct, true);
+    assert.equal(score("mathvista", { ...float, extraction: "1.54" }, "vlmevalkit").correct, false);
+    // VLMEvalKit compares a list with the word None.
+    const list = { ...float, answer_type: "list", answer: "[1, 2]" };
+    assert.equal(score("mathvista", { ...list, extraction: "[1, 2]" }).correct, true);
+    assert.equal(
+      score("mathvista", { ...list, extraction: "[1, 2]" }, "vlmevalkit").correct,
+      false,
+    );
+    // Two decimals against 1e-6.
+    assert.equal(score("mathvision", { ...vision, extraction: "61.004" }).correct, true);
+    assert.equal(
+      score("mathvision", { ...vision, extraction: "61.004" }, "vlmevalkit").correct,
+      false,
+    );
+    // The authors' clean-up spoils the index of a root, lms-eval's does not.
+    const root = { ...vision, answer: "2", response: "\\boxed{\\sqrt[3]{8}}" };
+    assert.equal(score("mathvision", root).correct, false);
+    assert.equal(score("mathvision", root, "lmms-eval").correct, true);
+    // Whose value is tried as a percentage.
+    const olympiad = { id: 1, final_answer: ["$100.4$"], error: "1e-1", answer_type: "Numerical" };
+    assert.equal(score("olympiadbench", { ...olympiad, extraction: "1" }).correct, true);
+    assert.equal(
+      score("olympiadbench", { ...olympiad, extraction: "1" }, "vlmevalkit").correct,
+      false,
+    );
+  });
+
+  it("never draws an option: without one there is no prediction", () => {
+    const record = { id: "t_Art_1", options: "['one', 'two']", answer: "A", response: "no idea" };
+    const scored = score("mmmu-pro", record);
+    assert.deepEqual([scored.prediction, scored.correct], [null, false]);
+    assert.equal(scored.rule, "official/no-option");
+    assert.equal(score("mmmu-pro", { ...record, response: "Answer: B" }).prediction, "B");
+    // MMMU wants blanks on both sides of a letter, MMMU-Pro takes `X ` after anything.
+    assert.equal(score("mmmu-pro", { ...record, response: "DNA is it" }).prediction, "A");
+    assert.equal(
+      score("mmmu", { ...record, question_type: "multiple-choice", response: "DNA is it" })
+        .prediction,
+      null,
+    );
+  });
+
+  it("EMMA: fast extraction, number words, option texts", () => {
+    const extracted = (response: string) => score("emma", { ...emma, response }).extraction;
+    assert.equal(extracted("c"), "C");
+    assert.equal(extracted("B. two"), "B");
+    assert.equal(extracted(" 1e3 "), "1e3");
+    assert.equal(extracted("so \\boxed{\\text{C} } it is"), "C");
+    assert.equal(extracted("\\boxed{A} then \\boxed{\\frac{1}{2}}"), "\\frac{1}{2}");
+    assert.equal(extracted("The Final Answer is Red.\nBlue"), "red");
+    assert.equal(extracted("nothing"), "");
+    assert.equal(score("emma", { ...emma, response: "\\boxed{four}" }).correct, true);
+    assert.equal(
+      score("emma", {
+        ...emma,
+        options: [],
+        type: "Open-ended",
+        answer: "4",
+        response: "\\boxed{four}",
+      }).correct,
+      true,
+    );
+    assert.equal(
+      score("emma", {
+        ...emma,
+        type: "Open-ended",
+        answer: "0.333",
+        response: "\\boxed{\\frac{1}{3}}",
+      }).correct,
+      true,
+    );
+    assert.equal(wordsToNumber("two million twenty three thousand and forty nine"), 2023049);
+    assert.equal(wordsToNumber("one point two three"), 1.23);
+    assert.equal(wordsToNumber("thousand thousand"), null);
+    assert.equal(wordsToNumber("none"), null);
+  });
+
+  it("asks the judge where the procedure does, and takes what it says", async () => {
+    const record = { sample_index: "1", question: "AB?", answer: "C", question_type: "free-form" };
+    const asked: string[] = [];
+    const scored = await scoreWithJudge(
+      benchmarkByName("mathverse"),
+      { ...record, response: "It must be the third." },
+      async ({ prompt }) => {
+        asked.push(prompt);
+        return asked.length === 1 ? "the third" : asked.length === 2 ? "perhaps" : "1";
+      },
+    );
+    assert.equal(asked.length, 3);
+    assert.ok(asked[0].includes("It must be the third.") && asked[2].includes("the third"));
+    assert.equal(scored.correct, true);
+    assert.equal(scored.rule, "official/llm-judge+llm-judge");
+    const never = await scoreWithJudge(
+      benchmarkByName("mathverse"),
+      { ...record, extraction: "D" },
+      async () => "?",
+    );
+    assert.equal(never.rule, "official/llm-judge-failed");
+    assert.equal(never.correct, false);
+  });
+
+  it("We-Math: a problem counts by its steps and its whole", () => {
+    const rows = ["2steps_1", "2steps_2", "2steps_multi"].map((key, i) => ({
+      record: { ID: "1", key, answer: "A" },
+      correct: i !== 0,
+    }));
+    const { strict, loose } = benchmarkByName("wemath").aggregate(rows);
+    assert.equal(strict.RoteMemorization.correct, 1);
+    assert.equal(loose.CompleteMastery.correct, 1);
+    assert.equal(strict.Score.correct, 0);
+    assert.equal(loose.Score.correct, 1);
+  });
+
+  it("takes identifiers by their own name, and says what is missing", () => {
+    assert.deepEqual(identifierOf(benchmarkByName("mathvista"), { pid: 7 }), { pid: 7 });
+    assert.throws(() => score("mathvision", vision), /no response/);
+  });
+
+  it("calls no hostile text right, in any family of any benchmark", function () {
+    this.timeout(60_000);
+    const hostile = [
+      "9".repeat(1e5),
+      "\\boxed{".repeat(2e4),
+      "(".repeat(1e5),
+      "2^".repeat(5e4) + "2",
+      "9^{9^{9^{9^9}}}",
+      "{".repeat(5e4) + "}".repeat(5e4),
+      "\\frac".repeat(2e4),
+      "(" + "1,".repeat(5e4) + "1)",
+      " ".repeat(1e5) + "x",
+      "the answer is ".repeat(7e3),
+      "170!!!!!!",
+      "\\text{".repeat(2e4),
+      "\\mathrm{".repeat(2e4),
+      "1+".repeat(5e4) + "1",
+      "-".repeat(1e5) + "1",
+      "$".repeat(1e5),
+      "<answer>".repeat(1e4),
+      "\u0000\ud800",
+    ];
+    const record = {
+      ...vision,
+      ...vista,
+      ...emma,
+      options: ["10", "20", "30"],
+      final_answer: ["61"],
+      answer: "30",
+    };
+    for (const benchmark of benchmarks) {
+      for (const rules of ["official", "vlmevalkit", "lmms-eval"] as const) {
+        for (const response of hostile) {
+          // MathVista maps every text to its nearest choice, and is right by chance.
+          const free = { ...record, question_type: "free_form", answer_type: "integer" };
+          const { correct } = scoreRecord(benchmark, { ...free, response }, { rules });
+          assert.equal(correct, false, `${benchmark.name} ${rules} ${response.slice(0, 12)}`);
+        }
+      }
+    }
+  });
+});
