@@ -44,6 +44,22 @@ export function interrupted(where: string): Interrupted {
   return new Interrupted(`Stopped ${where}. Run it again to go on from there.`);
 }
 
+/**
+ * Does `work`, which looks at `signal` itself; where it gives up because of it, that is an interrupt and no failure.
+ * @throws Interrupted when the signal has fired
+ */
+export async function interruptedAt<T>(
+  where: string,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw signal.aborted ? interrupted(where) : error;
+  }
+}
+
 /** Lets timers, signals and messages in; tfjs blocks the event loop while it computes. */
 export function yieldToEvents(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -166,6 +166,10 @@ export function formatPolicyConfig(config: PolicyConfig): Json {
       num_hidden_layers: decoder.layers,
       num_attention_heads: decoder.heads,
       num_key_value_heads: decoder.kvHeads,
+      // Where it is what the other two make of it, transformers does not write it either.
+      ...(decoder.headDim * decoder.heads === decoder.hiddenSize
+        ? {}
+        : { head_dim: decoder.headDim }),
       max_position_embeddings: decoder.maxPositions,
       rms_norm_eps: decoder.rmsNormEps,
       rope_parameters: {

@@ -9,8 +9,14 @@ import { fault } from "../engine/errors";
 import type { Response } from "../types";
 import { unwrap } from "./equality";
 import type { RewardConfig } from "./reward-config";
-import { fitsTemplate, type Reasons, type RewardParts, type Scored } from "./reward-parts";
-import type { ScoreInput } from "./reward-parts";
+import {
+  answersAfterReflection,
+  fitsTemplate,
+  type Reasons,
+  type RewardParts,
+  type Scored,
+  type ScoreInput,
+} from "./reward-parts";
 
 export type GuardName =
   | "sandbagging"
@@ -185,12 +191,17 @@ export function guardEmptyFirst(
   { accuracy, efficacy }: RewardParts,
   { response, config }: Pick<ScoreInput, "response" | "config">,
 ): Withheld | null {
-  const { answer } = response.first;
-  if (config.payEmptyFirst || (answer !== null && unwrap(answer) !== "")) return null;
+  if (config.payEmptyFirst || hasFirstAnswer(response)) return null;
   return {
     parts: { accuracy: Math.min(accuracy, 0), efficacy: Math.min(efficacy, 0) },
-    because: "the first answer is empty",
+    because: "there is nothing in the first answer",
   };
+}
+
+/** Whether something was answered before the reflection; boxes and fences around nothing are nothing. */
+function hasFirstAnswer(response: Pick<Response, "first" | "spans">): boolean {
+  const { answer } = response.first;
+  return answer !== null && !answersAfterReflection(response) && unwrap(answer) !== "";
 }
 
 export function guardIllFormedSecond(

@@ -22,6 +22,8 @@ export interface RewardConfig {
   effectiveness: Readonly<Record<Transition, number>>;
   /** What stands in I_eff's place where there is only one answer, right or wrong; 0 in the paper. */
   singleEffectiveness: Readonly<{ right: number; wrong: number }>;
+  /** Whether a second solution that was begun and has no answer counts as a wrong one; if not, there is one solution. */
+  missingSecondIsWrong: boolean;
   /** I_ref of a properly formatted reflection. */
   reflectionFormat: number;
   /** α, the weight of f_len (equation 6). */
@@ -63,6 +65,7 @@ const paper: RewardConfig = {
   accuracyOn: "first",
   effectiveness: EFFECTIVENESS,
   singleEffectiveness: { right: 0, wrong: 0 },
+  missingSecondIsWrong: false,
   reflectionFormat: 0.25,
   alpha: 0.1,
   targetRatio: 2,
@@ -101,6 +104,7 @@ const octopus: RewardConfig = {
   accuracyOn: "final",
   effectiveness: { RR: 0.225, WR: 0.45, RW: -0.225, WW: 0 },
   singleEffectiveness: { right: 0, wrong: -0.45 },
+  missingSecondIsWrong: true,
   reflectionFormat: 0,
   alpha: 0,
   payCopies: false,

@@ -19,6 +19,7 @@
 import type { Fault, Problem, Response, Transition, Verdict } from "../types";
 import type { RewardConfig } from "./reward-config";
 import { isWellFormed, relevantFaults } from "./template";
+import { transitionOf } from "./transitions";
 
 /** The parts that add up to the total; the names are those of `srpo reward`. */
 export interface RewardParts {
@@ -195,19 +196,46 @@ export function termsOf(
 
 /** The paper's parts of a response, with a sentence for each part that could have been paid and was not. */
 export function scoreByEquations(input: ScoreInput): Scored {
-  const { response, config, first, second, transition, tokenCount } = input;
+  const { response, config, tokenCount } = input;
+  const { firstCorrect, secondCorrect, transition } = outcomesOf(input);
   const lengths = config.alpha === 0 ? null : lengthTerms(response, tokenCount, config);
   const parts: RewardParts = {
     format: formatReward(response, config),
-    accuracy: accuracyReward(first.correct, second?.correct ?? null, config),
+    accuracy: accuracyReward(firstCorrect, secondCorrect, config),
     efficacy:
-      second === null
-        ? singleAnswerReward(first.correct, config)
+      secondCorrect === null
+        ? singleAnswerReward(firstCorrect, config)
         : effectivenessReward(transition, config),
     reflection_format: reflectionFormatReward(response, config),
     length: lengths === null ? 0 : config.alpha * lengthReward(lengths),
   };
-  return { parts, lengths, reasons: explain(parts, lengths, input) };
+  return { parts, lengths, reasons: explain(parts, lengths, { ...input, transition }) };
+}
+
+/**
+ * Which answers are right. Where a second solution was begun and has no answer of its own, a configuration may count it as
+ * wrong; an answer that comes only after the reflection is then the second one's, and the first is missing.
+ */
+function outcomesOf({ response, config, first, second, transition }: ScoreInput): {
+  firstCorrect: boolean;
+  secondCorrect: boolean | null;
+  transition: Transition | null;
+} {
+  const begun = response.reflection !== null || response.second.think !== null;
+  if (second !== null || !begun || !config.missingSecondIsWrong) {
+    return { firstCorrect: first.correct, secondCorrect: second?.correct ?? null, transition };
+  }
+  const late = answersAfterReflection(response);
+  const [one, two] = late ? [false, first.correct] : [first.correct, false];
+  return { firstCorrect: one, secondCorrect: two, transition: transitionOf(one, two) };
+}
+
+/** Whether the only answers are those after the reflection. */
+export function answersAfterReflection({ spans }: Pick<Response, "spans">): boolean {
+  const { reflection, firstAnswer } = spans;
+  return (
+    reflection !== undefined && firstAnswer !== undefined && reflection.end < firstAnswer.start
+  );
 }
 
 function explain(

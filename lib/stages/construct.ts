@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../config";
 import { appendJsonl, readJsonl, writeJsonl } from "../engine/files";
-import { interrupted } from "../engine/interrupt";
+import { interrupted, interruptedAt } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
 import { constructSamples } from "../reflection/construction";
 import { judge } from "../reflection/equality";
@@ -31,7 +31,7 @@ export interface ConstructionResult extends StageResult {
   dropped: DropRow[];
 }
 
-/** Problems that are answered between two looks at the signal; their answers are on disk afterwards. */
+/** Problems that are answered at once; their answers are on disk afterwards. */
 const CHUNK = 128;
 
 /**
@@ -78,14 +78,18 @@ export function constructData(
       let done = earlier.length;
       let right = earlier.filter(({ verdict }) => verdict.correct).length;
       for (const part of chunk(open, CHUNK)) {
-        const completions = await engine.rollout(part, {
-          style: "direct",
-          group: 1,
-          maxNewTokens: construction.maxNewTokens,
-          temperature: construction.temperature,
-          seed: `construct/${seed}`,
-          batch: CHUNK,
-        });
+        const where = `data construction at problem ${done} of ${problems.length}`;
+        const completions = await interruptedAt(where, signal, () =>
+          engine.rollout(part, {
+            style: "direct",
+            group: 1,
+            maxNewTokens: construction.maxNewTokens,
+            temperature: construction.temperature,
+            seed: `construct/${seed}`,
+            batch: CHUNK,
+            signal,
+          }),
+        );
         part.forEach((problem, i) => {
           const { text, truncated } = completions[i][0];
           const verdict = judge(parseResponse(text).first.answer, problem);

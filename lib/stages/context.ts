@@ -1,6 +1,6 @@
 /** What all stages share: where a policy comes from, where runs go, who watches, and how a stage is stopped. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../config";
 import { ready } from "../engine/backend";
@@ -56,10 +56,28 @@ export interface StageResult {
  */
 export function basePolicy(folder: string = basePolicyFolder): PolicyRef {
   readPolicyConfig(folder);
+  return { name: "base", folder, hash: hashOf(folder), style: "direct" };
+}
+
+/** Hashes of folders by what they were made of: weights of gigabytes are read once, not at every cell. */
+const hashes = new Map<string, { stamp: string; hash: string }>();
+
+function hashOf(folder: string): string {
   const files = readdirSync(folder).filter((name) => /\.(json|safetensors|jinja)$/.test(name));
-  const hash = createHash("sha256");
-  for (const file of files.sort()) hash.update(file).update(readFileSync(join(folder, file)));
-  return { name: "base", folder, hash: hash.digest("hex").slice(0, 12), style: "direct" };
+  const stamp = files
+    .sort()
+    .map((file) => {
+      const { mtimeMs, size } = statSync(join(folder, file));
+      return `${file} ${mtimeMs} ${size}`;
+    })
+    .join("\n");
+  const known = hashes.get(folder);
+  if (known?.stamp === stamp) return known.hash;
+  const sha = createHash("sha256");
+  for (const file of files) sha.update(file).update(readFileSync(join(folder, file)));
+  const hash = sha.digest("hex").slice(0, 12);
+  hashes.set(folder, { stamp, hash });
+  return hash;
 }
 
 /** The policy that a finished training run left. */

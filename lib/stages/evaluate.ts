@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { accuracyReport, type AccuracyReport, type JudgedRow } from "../bench/report";
 import type { Spec } from "../config";
 import { readJsonl, writeJsonl } from "../engine/files";
-import { interrupted } from "../engine/interrupt";
+import { interruptedAt } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
 import { judge } from "../reflection/equality";
 import { parseResponse } from "../reflection/template";
@@ -37,7 +37,7 @@ export interface EvaluationResult extends StageResult {
   report: { greedy: AccuracyReport; sampled: AccuracyReport };
 }
 
-/** Problems that are answered between two looks at the signal. */
+/** Problems that are answered at once. */
 const CHUNK = 128;
 
 /** @param set names the problems; they must be those of the spec's set */
@@ -71,16 +71,18 @@ export function evaluate(
       for (const mode of ["greedy", "sampled"] as const) {
         const rows: EvaluationRow[] = [];
         for (const part of chunk(problems, CHUNK)) {
-          if (signal.aborted)
-            throw interrupted(`evaluation at problem ${done} of ${problems.length}`);
-          const completions = await engine.rollout(part, {
-            style: policy.style,
-            group: mode === "greedy" ? 1 : evaluation.samples,
-            maxNewTokens: evaluation.maxNewTokens,
-            temperature: mode === "greedy" ? 0 : 1,
-            seed: `evaluate/${seed}`,
-            batch: CHUNK,
-          });
+          const where = `evaluation at problem ${done} of ${problems.length}`;
+          const completions = await interruptedAt(where, signal, () =>
+            engine.rollout(part, {
+              style: policy.style,
+              group: mode === "greedy" ? 1 : evaluation.samples,
+              maxNewTokens: evaluation.maxNewTokens,
+              temperature: mode === "greedy" ? 0 : 1,
+              seed: `evaluate/${seed}`,
+              batch: CHUNK,
+              signal,
+            }),
+          );
           part.forEach((problem, i) =>
             rows.push(...completions[i].map((c) => judgeRow(problem, c))),
           );

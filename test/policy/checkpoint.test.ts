@@ -16,7 +16,12 @@ import { createRandom } from "../../lib/engine/random";
 import { readSafetensors, writeSafetensors } from "../../lib/engine/safetensors";
 import { openPolicy } from "../../lib/policy/bundle";
 import { loadPolicy, savePolicy } from "../../lib/policy/checkpoint";
-import { formatPolicyConfig, parsePolicyConfig, readPolicyConfig } from "../../lib/policy/config";
+import {
+  formatPolicyConfig,
+  parsePolicyConfig,
+  readPolicyConfig,
+  type PolicyConfig,
+} from "../../lib/policy/config";
 import { checkParity } from "../../lib/policy/parity";
 import type { Policy } from "../../lib/policy/policy";
 import { loadTokenizer } from "../../lib/policy/tokenizer";
@@ -384,4 +389,18 @@ describe("checkpoints", () => {
     const json = JSON.parse(JSON.stringify(formatPolicyConfig(policy.config))) as Json;
     assert.deepEqual(parsePolicyConfig(json), policy.config);
   });
+
+  it("keep a head size that does not follow from the hidden size", () => {
+    const { decoder } = policy.config;
+    const changed: PolicyConfig = {
+      ...policy.config,
+      decoder: { ...decoder, headDim: 2 * decoder.headDim, mropeSection: twice(decoder) },
+    };
+    assert.deepEqual(parsePolicyConfig(formatPolicyConfig(changed)), changed);
+    assert.ok(!("head_dim" in (formatPolicyConfig(policy.config).text_config as Json)));
+  });
 });
+
+function twice({ mropeSection: [t, h, w] }: PolicyConfig["decoder"]): [number, number, number] {
+  return [2 * t, 2 * h, 2 * w];
+}

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, readdirSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
@@ -244,6 +252,23 @@ describe("stages", function () {
       assert.equal(basePolicy(lab.base.folder).hash, lab.base.hash);
       const untrained = basePolicy(join(lab.base.folder, "../untrained"));
       assert.notEqual(untrained.hash, lab.base.hash);
+    });
+
+    it("has another name when a file changes, and is not read again while none does", () => {
+      const folder = `${lab.base.folder}-copy`;
+      cpSync(lab.base.folder, folder, { recursive: true });
+      const file = join(folder, "generation_config.json");
+      // Whole seconds, which every file system keeps.
+      const at = (seconds: number, text: string): string => {
+        writeFileSync(file, text);
+        utimesSync(file, seconds, seconds);
+        return basePolicy(folder).hash;
+      };
+      const first = at(1e9, '{"a": 1}');
+      assert.notEqual(at(1e9 + 1, '{"a": 2}'), first);
+      assert.equal(at(1e9 + 2, '{"a": 1}'), first);
+      // Same time and size: taken for the same.
+      assert.equal(at(1e9 + 2, '{"a": 3}'), first);
     });
 
     it("that is none is named with its folder", () => {

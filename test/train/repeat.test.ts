@@ -3,9 +3,11 @@
  * in one order, hence `SRPO_THREADS=1`.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { readJsonl } from "../../lib/engine/files";
 import { createRandom } from "../../lib/engine/random";
 import { temporaryFolder } from "../policy/fixture";
 import { rowsOf, trainInChild, type Ended } from "./child";
@@ -20,14 +22,15 @@ describe("a GRPO training of 20 steps", function () {
   const weights = (folder: string): Buffer =>
     readFileSync(join(folder, "policy/model.safetensors"));
   let first: Ended;
+  /** That its steps took. */
   let seconds: number;
 
   before(async () => {
     await writeGuessingPolicy(policy);
-    const clock = Date.now();
     first = await trainInChild("grpo-20", policy, join(root, "first")).ended;
-    seconds = (Date.now() - clock) / 1000;
     assert.equal(first.status, 0, first.stderr);
+    const rows = readJsonl<{ elapsed: number }>(join(first.folder, "metrics.jsonl"));
+    seconds = rows[rows.length - 1].elapsed - rows[0].elapsed;
   });
 
   function sameAsFirst(folder: string): void {
@@ -59,7 +62,8 @@ describe("a GRPO training of 20 steps", function () {
     let last: Ended | undefined;
     for (let tries = 0; steps.length < 2 && tries < 6; tries++) {
       const { child, ended } = trainInChild("grpo-20", policy, place);
-      await wait(1000 * (0.2 + 0.7 * random.next()) * seconds);
+      await atWork(place, Date.now(), child);
+      await wait(1000 * random.next() * seconds);
       child.kill("SIGKILL");
       last = await ended;
       if (last.signal === "SIGKILL") {
@@ -79,3 +83,13 @@ describe("a GRPO training of 20 steps", function () {
     sameAsFirst(last.folder);
   });
 });
+
+/** Resolves when a training that began at `since` has opened its metrics, so that it is about to step, or has ended. */
+async function atWork(root: string, since: number, child: ChildProcess): Promise<void> {
+  const begun = (): boolean => {
+    const [name = ""] = existsSync(root) ? readdirSync(root) : [];
+    const file = join(root, name, "metrics.jsonl");
+    return existsSync(file) && statSync(file).mtimeMs >= since;
+  };
+  while (!begun() && child.exitCode === null && child.signalCode === null) await wait(20);
+}

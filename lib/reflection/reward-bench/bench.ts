@@ -22,7 +22,7 @@ import {
 } from "./policies";
 import { boxed, numberQuestion, type Question } from "./specimens";
 import { checkOrders, truthTable, type OrderCheck, type TruthRow } from "./truth-table";
-import type { RewardFunction } from "./trial";
+import { calledOnce, type RewardFunction } from "./trial";
 import { tryAttacks, type AttackVerdict } from "./verdicts";
 
 export interface BenchOptions {
@@ -98,10 +98,11 @@ export async function benchReward({
     rule: advantages,
   });
 
+  const once = calledOnce(reward);
   const tried: Expectations[] = [];
   for (const first of firsts) {
     const lengths: Lengths = { first, check, second };
-    for (const a of accuracies) tried.push(await expectations(reward, { a, lengths, question }));
+    for (const a of accuracies) tried.push(await expectations(once, { a, lengths, question }));
     onProgress?.("policies", tried.length, firsts.length * accuracies.length);
   }
   const sound = tried.filter(({ failure }) => failure === null);

@@ -6,7 +6,15 @@
  */
 import type { Transition } from "../../types";
 import { renderSolution } from "../template";
-import { numberQuestion, specimen, TAG_TOKENS, words, type Question } from "./specimens";
+import {
+  numberQuestion,
+  opinion,
+  specimen,
+  TAG_TOKENS,
+  words,
+  type Question,
+  type SpecimenShape,
+} from "./specimens";
 import { pay, type Paid, type RewardFunction } from "./trial";
 
 export const POLICIES = ["honest", "padding", "vacuous", "sandbagging", "never"] as const;
@@ -42,10 +50,10 @@ export interface Expectations {
   failure: string | null;
 }
 
-/** Lengths of a reflection without content: it can be as long as it pays, also as long as f_len wants it. */
-function vacuousLengths({ first, second }: Lengths): number[] {
+/** Lengths of a reflection without content: it can be as long as it pays, as a real check or as f_len wants it. */
+function vacuousLengths({ first, check, second }: Lengths): number[] {
   const fitting = first - second - TAG_TOKENS;
-  return [...new Set([2, 8, 20, 50, Math.max(2, fitting)])];
+  return [...new Set([2, 8, 20, 50, check, Math.max(2, fitting)])];
 }
 
 /** Lengths of a first solution that is drawn out, up to where an honest response is twice as long. */
@@ -72,26 +80,28 @@ export async function expectations(
     if (payment.failure !== null) failures.push(payment.failure);
     return payment;
   };
-  const write = (first: string, second: string, firstTokens: number, reflection: number): string =>
+  const write = (first: string, second: string, changes: Partial<SpecimenShape> = {}): string =>
     specimen({
-      ...{ first, second, firstTokens, secondTokens: lengths.second },
-      reflectionTokens: reflection,
+      ...{ first, second, firstTokens: lengths.first, secondTokens: lengths.second },
+      reflectionTokens: lengths.check,
+      ...changes,
     });
 
   const checked: ByTransition[] = [];
-  for (const first of paddedLengths(lengths)) {
-    const at = (one: string, two: string) => paid(write(one, two, first, lengths.check), a);
+  for (const firstTokens of paddedLengths(lengths)) {
+    const at = (one: string, two: string) => paid(write(one, two, { firstTokens }), a);
     checked.push({
       ...{ RR: await at(right, right), WR: await at(wrong, right) },
       ...{ RW: await at(right, wrong), WW: await at(wrong, otherWrong) },
     });
   }
   const kept: ByOutcome[] = [];
-  for (const reflection of vacuousLengths(lengths)) {
-    const at = (answer: string) => paid(write(answer, answer, lengths.first, reflection), a);
+  for (const tokens of vacuousLengths(lengths)) {
+    const reflection = opinion(tokens);
+    const at = (answer: string) => paid(write(answer, answer, { reflection }), a);
     kept.push({ right: await at(right), wrong: await at(wrong) });
   }
-  const corrected = (answer: string) => paid(write(wrong, answer, lengths.first, lengths.check), 0);
+  const corrected = (answer: string) => paid(write(wrong, answer), 0);
   const failedFirst: ByOutcome = {
     right: await corrected(right),
     wrong: await corrected(otherWrong),

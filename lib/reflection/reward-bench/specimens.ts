@@ -77,6 +77,18 @@ export function words(count: number, from = 0): string {
   return Array.from({ length: count }, (_, i) => POOL[(from + i) % POOL.length]).join(" ");
 }
 
+/** A check: it computes before it says anything. */
+export function checking(count: number): string {
+  const steps = ["4+7=11,", "carry", "1,", "3+2+1=6:"];
+  return [...steps, ...words(count, 13).split(" ")].slice(0, count).join(" ");
+}
+
+/** An opinion, drawn out. */
+export function opinion(count: number): string {
+  const phrase = ["Looks", "right.", "All", "is", "fine."];
+  return Array.from({ length: count }, (_, i) => phrase[i % phrase.length]).join(" ");
+}
+
 /** A response's answers and the tokens of its parts, answers included. */
 export interface SpecimenShape {
   first: string;
@@ -84,7 +96,7 @@ export interface SpecimenShape {
   firstTokens: number;
   reflectionTokens: number;
   secondTokens: number;
-  /** What the reflection says; it has `reflectionTokens` words of reasoning unless told. */
+  /** What the reflection says; a check of `reflectionTokens` unless told. */
   reflection?: string;
 }
 
@@ -94,7 +106,7 @@ export function specimen(shape: SpecimenShape): string {
     words(Math.max(1, tokens - countWords(answer)), from);
   return renderResponse({
     first: { think: think(shape.firstTokens, shape.first, 0), answer: shape.first },
-    reflection: shape.reflection ?? words(Math.max(1, shape.reflectionTokens), 13),
+    reflection: shape.reflection ?? checking(Math.max(1, shape.reflectionTokens)),
     second: { think: think(shape.secondTokens, shape.second, 29), answer: shape.second },
   });
 }

@@ -14,7 +14,7 @@ export interface RewardContext {
 /** A total, or parts: `total` if there is one, else the sum of all numbers in it. */
 export type Payment = number | Readonly<Record<string, unknown>> | object;
 
-/** Any reward: a plain function, async allowed. */
+/** Any reward: a plain function, async allowed; the context may be left out. */
 export type RewardFunction = (
   response: Response,
   problem: Problem,
@@ -36,8 +36,26 @@ export function rewardFunction(
   config: RewardConfig,
   tokenCount: (text: string) => number = countWords,
 ): RewardFunction {
+  if (config.firstBaseline === 0) {
+    return (response, problem) => scoreResponse({ response, problem, config, tokenCount });
+  }
   return (response, problem, { firstAccuracy }) =>
     scoreResponse({ response, problem, config, tokenCount, firstAccuracy });
+}
+
+/**
+ * The reward, called once for each text where that is all it looks at: policies of different accuracy write the same
+ * responses. A reward that takes a context is left as it is.
+ */
+export function calledOnce(reward: RewardFunction): RewardFunction {
+  if (reward.length > 2) return reward;
+  const known = new Map<string, Payment | Promise<Payment>>();
+  return (response, problem, context) => {
+    const key = `${problem.id} ${response.text}`;
+    const payment = known.get(key) ?? reward(response, problem, context);
+    known.set(key, payment);
+    return payment;
+  };
 }
 
 /**
