@@ -91,7 +91,8 @@ export {
   type ObjectiveConfig,
 } from "./train/objective";
 export { trainGrpo, type GrpoConfig } from "./train/grpo";
-export type { CustomReward, RewardSample } from "./train/custom-reward";
+export type { CustomReward } from "./train/custom-reward";
+export type { RewardSample } from "./reflection/reward-sample";
 export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
 export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";

@@ -53,8 +53,9 @@ export const command = new Command("reward-bench")
   .addHelpText(
     "after",
     `
-A reward returns a number, or an object of numbers, at once or as a promise. The response is taken apart:
-response.text, .first.answer, .reflection, .second.answer, .faults; problem.answer is the gold answer.
+A reward is a function of one object, the same as in training: ({ response, problem }) => a number, or an object of
+numbers, at once or as a promise. The response is taken apart: response.text, .first.answer, .reflection, .second.answer,
+.faults; problem.answer is the gold answer.
 
 Example:
   npx srpo reward-bench --preset paper --guard length-gate copying --section findings`,

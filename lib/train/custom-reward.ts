@@ -6,21 +6,7 @@
  */
 import { fault, LabError } from "../engine/errors";
 import { PART_NAMES } from "../reflection/reward-parts";
-import type { RewardBreakdown } from "../reflection/rewards";
-import type { Completion, Problem, Response } from "../types";
-
-/** What a reward function is given: one completion, taken apart, and what the reward configuration says of it. */
-export interface RewardSample {
-  problem: Problem;
-  response: Response;
-  completion: Completion;
-  /** The parts, verdicts and transition by the reward configuration. */
-  reward: RewardBreakdown;
-  /** Tokens of a text by the policy's tokenizer, without special ones. */
-  countTokens: (text: string) => number;
-  /** Fires when the time is over or the run is stopped; hand it to `fetch`. */
-  signal: AbortSignal;
-}
+import type { RewardSample } from "../reflection/reward-sample";
 
 export interface CustomReward {
   /** What it is called in `rewards/<name>/mean`. */

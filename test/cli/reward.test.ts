@@ -171,11 +171,11 @@ describe("srpo", function () {
       for (const [file, text] of [
         [
           "own.cjs",
-          "exports.reward = async ({ second }, { answer }) => +(second.answer === answer);",
+          "exports.reward = async ({ response, problem }) => +(response.second.answer === problem.answer);",
         ],
         [
           "own.mjs",
-          "export const reward = ({ first }, { answer }) => ({ first: +(first.answer === answer) });",
+          "export const reward = ({ response, problem }) => ({ first: +(response.first.answer === problem.answer) });",
         ],
       ]) {
         const path = join(folder, file);

@@ -75,6 +75,7 @@ describe("reflection/reward-bench", function () {
       assert.equal((await once(() => Promise.resolve(-1))).total, -1);
       const sum = await once(() => ({ a: 1, b: 0.5, note: "x" }));
       assert.deepEqual(sum, { total: 1.5, parts: { a: 1, b: 0.5 }, failure: null });
+      assert.equal((await once(() => null)).total, 0);
       const stated = await once(async () => ({ a: 1, total: 3 }));
       assert.deepEqual(stated, { total: 3, parts: { a: 1 }, failure: null });
     });
@@ -92,7 +93,6 @@ describe("reflection/reward-bench", function () {
         [() => Infinity, /Infinity/],
         [() => ({ a: NaN }), /NaN/],
         [() => undefined, /undefined/],
-        [() => null, /null/],
         [() => "1", /string/],
         [() => ({}), /without a number/],
         [() => new Promise(() => undefined), /no reward after 0\.02 s/],
@@ -105,14 +105,17 @@ describe("reflection/reward-bench", function () {
     });
   });
 
-  it("calls a reward once for a text, unless it takes a context", () => {
-    const [response, { problem }] = [parseResponse("x"), numberQuestion];
+  it("calls a reward once for a text, unless it looks at the first answers' accuracy", async () => {
+    const { problem } = numberQuestion;
     let calls = 0;
-    const plain = calledOnce(({ text }) => ++calls + text.length);
-    assert.equal(plain(response, problem, {}), plain(response, problem, { firstAccuracy: 1 }));
+    const plain = calledOnce(({ response }) => ++calls + response.text.length);
+    const paid = await pay(plain, "x", problem, { firstAccuracy: 0 });
+    assert.equal(paid.total, (await pay(plain, "x", problem, { firstAccuracy: 1 })).total);
     assert.equal(calls, 1);
-    const watching: RewardFunction = (_response, _problem, { firstAccuracy }) => firstAccuracy ?? 0;
-    assert.equal(calledOnce(watching), watching);
+    const watching = calledOnce(({ firstAccuracy }) => firstAccuracy ?? 0);
+    for (const firstAccuracy of [0.25, 0.5]) {
+      assert.equal((await pay(watching, "x", problem, { firstAccuracy })).total, firstAccuracy);
+    }
   });
 
   describe("truth table", () => {
@@ -209,7 +212,10 @@ describe("reflection/reward-bench", function () {
     });
 
     it("are all held by a reward that only a check can earn", async () => {
-      const strict: RewardFunction = ({ first, reflection, second, faults }, problem) =>
+      const strict: RewardFunction = ({
+        response: { first, reflection, second, faults },
+        problem,
+      }) =>
         faults.length === 0 && first.answer === problem.answer && second.answer === problem.answer
           ? Math.min(richness(reflection), 12) -
             (/ground truth|reward/.test(reflection ?? "") ? 9 : 0)
@@ -226,8 +232,8 @@ describe("reflection/reward-bench", function () {
     });
 
     it("report a reward that breaks instead of breaking themselves", async () => {
-      const fragile: RewardFunction = ({ text }) => {
-        if (text.length > 50_000) throw new Error("too long");
+      const fragile: RewardFunction = ({ response }) => {
+        if (response.text.length > 50_000) throw new Error("too long");
         return 1;
       };
       const verdicts = await tryAttacks(fragile);
@@ -364,7 +370,7 @@ describe("reflection/reward-bench", function () {
     it("says good things of a reward that deserves them", async () => {
       const report = await benchReward({
         name: "own",
-        reward: async ({ reflection, second }, { answer }) =>
+        reward: async ({ response: { reflection, second }, problem: { answer } }) =>
           (second.answer === answer ? 0.01 : 0) + (/\d=\d/.test(reflection ?? "") ? 1 : 0),
         firsts: [17],
       });
