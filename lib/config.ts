@@ -65,7 +65,7 @@ const small: Spec = {
   preset: "small",
   seed: 1,
   problems: { seed: 1, sft: 1024, rl: 2048, test: 512, ood: 256 },
-  construction: { target: 640, correctShare: 0.3, temperature: 1, maxNewTokens: 72 },
+  construction: { target: 640, correctShare: 0.3, temperature: 1, maxNewTokens: 80 },
   sft: {
     epochs: 3,
     batch: 32,
@@ -80,10 +80,11 @@ const small: Spec = {
     saveEvery: 20,
   },
   grpo: {
-    steps: 60,
+    steps: 90,
     prompts: 16,
     group: 8,
-    maxNewTokens: 112,
+    // The longest careful solution with a real check has 134.
+    maxNewTokens: 144,
     temperature: 1,
     miniBatches: 2,
     microBatch: 16,
@@ -98,7 +99,7 @@ const small: Spec = {
     logRolloutsEvery: 10,
   },
   reward: {},
-  evaluation: { maxNewTokens: 128, samples: 1 },
+  evaluation: { maxNewTokens: 144, samples: 1 },
 };
 
 /** Everything the small preset does, a little of each: for tests, and to see that a machine can do it. */
