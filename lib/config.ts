@@ -80,7 +80,7 @@ const small: Spec = {
     saveEvery: 20,
   },
   grpo: {
-    steps: 90,
+    steps: 64,
     prompts: 16,
     group: 8,
     // The longest careful solution with a real check has 134.
