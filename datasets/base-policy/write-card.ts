@@ -4,6 +4,7 @@
  *   node dist/datasets/base-policy/write-card.js --run runs/pretrain-base-… [--problems 2048]
  *
  * @param --run the folder that `pretrain` wrote: its spec and its log say how the policy was made
+ * @param --earlier what the policy was that the run went on from, if it did
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,6 +23,7 @@ const { values: args } = parseArgs({
   options: {
     run: { type: "string" },
     problems: { type: "string", default: "2048" },
+    earlier: { type: "string", default: "another policy" },
   },
 });
 
@@ -96,7 +98,7 @@ function command({ seed, from, learningRate, reading, skills, habits, pool }: Ma
 function origin({ from }: Made): string {
   return from === null
     ? "It started from random weights."
-    : "EARLIER, where it started, is this folder's previous edition, whose card is in the history of this file.";
+    : `EARLIER, where it started, is ${args.earlier}.`;
 }
 
 function cell({ accuracy, low, high }: Accuracy): string {
