@@ -56,7 +56,7 @@ describe("spec", () => {
 
   it("names a value that cannot be and what could", () => {
     const wrong: [string, unknown, RegExp][] = [
-      ["steps", "60", /grpo\.steps .*got "60".*whole number of 1 or more, such as 60/],
+      ["steps", "60", /grpo\.steps .*got "60".*whole number of 1 or more, such as \d+/],
       ["steps", 2.5, /whole number/],
       ["steps", 0, /1 or more/],
       ["group", -8, /got -8/],

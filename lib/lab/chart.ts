@@ -146,7 +146,11 @@ export function extent(values: readonly number[], axis: Axis, air = 0.06): [numb
 /** A number as a reader wants it: three digits, thousands as k, tiny ones with an exponent. */
 export function formatNumber(value: number, format: Axis["format"] = "number"): string {
   if (!Number.isFinite(value)) return "–";
-  if (format === "percent") return `${(100 * value).toFixed(1)} %`;
+  if (format === "percent") {
+    const percent = 100 * value;
+    const tiny = percent !== 0 && Math.abs(percent) < 0.1;
+    return `${tiny ? trimZeros(percent.toPrecision(2)) : percent.toFixed(1)} %`;
+  }
   const size = Math.abs(value);
   if (size !== 0 && size < 1e-3) return trimZeros(value.toExponential(2)).replace("e-", "e−");
   if (size >= 1e9) return value.toExponential(2);

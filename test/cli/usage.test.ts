@@ -43,17 +43,17 @@ describe("srpo", function () {
 
   it("explains every command with an example", async () => {
     const { out } = await srpo(["--help"]);
-    const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])? {2,}\S/gm)].map(
+    const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: <\w+>)? {2,}\S/gm)].map(
       ([, name]) => name,
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "equal", "parity", "generate", "runs"],
+      ...["reward", "reward-bench", "equal", "score", "parity", "generate", "runs"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);
       assert.equal(help.status, 0);
-      assert.match(help.out, new RegExp(`\nExample:\n.*npx srpo ${name}`), name);
+      assert.match(help.out, new RegExp(`\nExamples?:\n.*npx srpo ${name}`), name);
     }
   });
 

@@ -99,6 +99,7 @@ describe("chart: axes and numbers", () => {
       "–",
     ]);
     assert.equal(formatNumber(0.4567, "percent"), "45.7 %");
+    assert.equal(formatNumber(0.0002, "percent"), "0.02 %");
   });
 
   it("says the figure's numbers in words, gaps and smoothed-over curves left out", () => {
