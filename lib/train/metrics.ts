@@ -22,7 +22,8 @@ export function rolloutMetrics(groups: readonly (readonly ScoredRollout[])[]): M
   const spreads = groups.map((group) => deviation(group.map(({ total }) => total)));
   const metrics: Metrics = {
     reward: average(rollouts.map(({ total }) => total)),
-    reward_std: average(spreads),
+    // Of all rewards of the step, as TRL 1.16 has it; how far groups are spread is in frac_reward_zero_std.
+    reward_std: deviation(rollouts.map(({ total }) => total)),
     frac_reward_zero_std: share(spreads, (spread) => spread <= SAME_REWARD),
     ...lengthMetrics(rollouts),
     entropy: meanEntropy(rollouts),
