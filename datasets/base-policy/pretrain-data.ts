@@ -4,7 +4,7 @@
  * its step alone.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { createRandom } from "../../lib/engine/random";
+import { createRandom, type Random } from "../../lib/engine/random";
 import type { PromptTokens } from "../../lib/policy/batch";
 import { loadImageProcessor, type ImageProcessor } from "../../lib/policy/image-processor";
 import { encodePrompt, loadTokenizer, type Tokenizer } from "../../lib/policy/tokenizer";
@@ -19,6 +19,7 @@ import {
   writeSingle,
   writeTranscription,
 } from "../visual-math/corpus";
+import type { Scene } from "../visual-math/family";
 import {
   drawItem,
   generateItems,
@@ -113,7 +114,6 @@ function createExamples(options: ExamplesOptions): Examples {
 
   const seen = async (index: number, phase: Phase): Promise<Example> => {
     const transcribeOnly = phase === "reading";
-    const mixture = phase === "habits" ? baseMixture : skilledMixture;
     const entry = items[index % items.length];
     const { scene, problem } = entry.item;
     entry.png ??= renderPng(entry.item);
@@ -123,8 +123,7 @@ function createExamples(options: ExamplesOptions): Examples {
     const style = entry.readOnly && drawn !== "transcribe" ? "read" : drawn;
     const svg = style === "transcribe" ? drawItem(entry.item) : "";
     const write = {
-      direct: () => writeSingle(scene, mixture, stream),
-      reflect: () => writeReflecting(scene, mixture, stream),
+      ...solutionsOf(scene, phase, stream),
       read: () => writeReading(scene),
       transcribe: () => writeTranscription(svg),
     }[style];
@@ -153,14 +152,10 @@ function createExamples(options: ExamplesOptions): Examples {
   /** Without a picture: every other one is a problem told in words, the others are bare arithmetic. */
   const told = (index: number, phase: Phase): Example => {
     const stream = random.fork(`told/${index}`);
-    const mixture = phase === "habits" ? baseMixture : skilledMixture;
     const { scene, problem } = stream.pick(solved);
     const style = index % 2 === 0 ? "direct" : "reflect";
     const asArithmetic = index % 4 < 2;
-    const write = {
-      direct: () => writeSingle(scene, mixture, stream),
-      reflect: () => writeReflecting(scene, mixture, stream),
-    }[style];
+    const write = solutionsOf(scene, phase, stream)[style];
     const ids = encodePrompt(
       tokenizer,
       asArithmetic
@@ -202,6 +197,15 @@ function createExamples(options: ExamplesOptions): Examples {
 
 /** What is learned in a step. */
 type Phase = "reading" | "skills" | "habits";
+
+/** What writes a scene's solutions, by how it is asked; only the last phase has the base's habits. */
+function solutionsOf(scene: Scene, phase: Phase, random: Random) {
+  const mixture = phase === "habits" ? baseMixture : skilledMixture;
+  return {
+    direct: () => writeSingle(scene, mixture, random),
+    reflect: () => writeReflecting(scene, mixture, random),
+  };
+}
 
 /** What the image tokens of a transcription are to say, in the order in which they stand in the prompt. */
 function cellTargets(

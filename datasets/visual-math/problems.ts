@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { fault } from "../../lib/engine/errors";
 import { contentHash, writeFileAtomic } from "../../lib/engine/files";
+import { mapBounded } from "../../lib/engine/lists";
 import { createRandom } from "../../lib/engine/random";
 import type { Problem } from "../../lib/types";
 import { answerOf, chainSteps, columns } from "./arithmetic";
@@ -130,20 +131,14 @@ export async function materialize(
   folder: string,
   { concurrency = 4 }: { concurrency?: number } = {},
 ): Promise<Problem[]> {
-  const queue = items.entries();
-  const problems = new Array<Problem>(items.length);
-  const work = async (): Promise<void> => {
-    for (const [index, item] of queue) {
-      const path = join(folder, `${item.problem.id}.png`);
-      if (!existsSync(path)) {
-        mkdirSync(dirname(path), { recursive: true });
-        writeFileAtomic(path, await renderPng(item));
-      }
-      problems[index] = { ...item.problem, images: [path] };
+  return mapBounded(items, concurrency, async (item) => {
+    const path = join(folder, `${item.problem.id}.png`);
+    if (!existsSync(path)) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileAtomic(path, await renderPng(item));
     }
-  };
-  await Promise.all(Array.from({ length: concurrency }, work));
-  return problems;
+    return { ...item.problem, images: [path] };
+  });
 }
 
 interface Source {

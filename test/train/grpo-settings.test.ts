@@ -1,10 +1,9 @@
 /** The settings of the objective, each seen at work in a training. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ready, tf } from "../../lib/engine/backend";
+import { tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
-import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import type { RolloutEngine } from "../../lib/rollout/engine";
 import { createTfjsEngine } from "../../lib/rollout/tfjs";
@@ -13,11 +12,10 @@ import { trainGrpo, type GrpoConfig, type GrpoOptions } from "../../lib/train/gr
 import { lossRecipe, LOSSES } from "../../lib/train/objective";
 import type { Rollout } from "../../lib/train/rollouts";
 import { openRun, type Run } from "../../lib/train/run";
-import { trainSft } from "../../lib/train/sft";
 import { lossMask } from "../../lib/train/update";
 import type { Problem } from "../../lib/types";
-import { temporaryFolder, writeTinyPolicy } from "../policy/fixture";
-import { allSevens, guessing, snapshot, tinyGrpo, tinyProblems } from "./tiny";
+import { temporaryFolder } from "../policy/fixture";
+import { allSevens, snapshot, tinyGrpo, tinyProblems, writeGuessingPolicy } from "./tiny";
 
 interface Step {
   metrics: Record<string, number>;
@@ -35,15 +33,8 @@ describe("GRPO's settings", function () {
     openRun({ root, stage: "grpo", preset: "settings", inputs: { trial: trial++ } });
 
   before(async () => {
-    await ready();
-    const untrained = join(root, "untrained");
-    writeTinyPolicy(untrained);
-    problems = await tinyProblems(16);
-    const bundle = openPolicy(untrained);
-    await trainSft({ bundle, ...guessing(problems), seed: 1, run: newRun() });
-    savePolicy(bundle, folder, untrained);
-    bundle.weights.dispose();
-    problems = allSevens(problems);
+    await writeGuessingPolicy(folder);
+    problems = allSevens(await tinyProblems(16));
   });
 
   /** Trains the policy that guesses. @returns its weights as they ended, and what each step told */

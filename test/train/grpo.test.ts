@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ready, tf } from "../../lib/engine/backend";
+import { tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { readJsonl } from "../../lib/engine/files";
 import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
-import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import { createPromptCache } from "../../lib/rollout/prepare";
 import { trainGrpo, type GrpoConfig } from "../../lib/train/grpo";
 import { average } from "../../lib/train/advantages";
 import type { Rollout, RolloutRow } from "../../lib/train/rollouts";
 import { openRun, type Run } from "../../lib/train/run";
-import { trainSft } from "../../lib/train/sft";
 import type { Problem } from "../../lib/types";
-import { scoreCompletions, temporaryFolder, writeTinyPolicy } from "../policy/fixture";
-import { allSevens, guessing, snapshot, tinyGrpo, tinyProblems } from "./tiny";
+import { scoreCompletions, temporaryFolder } from "../policy/fixture";
+import { allSevens, snapshot, tinyGrpo, tinyProblems, writeGuessingPolicy } from "./tiny";
 
 interface Step {
   metrics: Record<string, number>;
@@ -33,15 +31,8 @@ describe("GRPO", function () {
     openRun({ root, stage: "grpo", preset: "test", inputs: { trial: trial++ } });
 
   before(async () => {
-    await ready();
-    const untrained = join(root, "untrained");
-    writeTinyPolicy(untrained);
-    problems = await tinyProblems(16);
-    const bundle = openPolicy(untrained);
-    await trainSft({ bundle, ...guessing(problems), seed: 1, run: newRun() });
-    savePolicy(bundle, folder, untrained);
-    bundle.weights.dispose();
-    problems = allSevens(problems);
+    await writeGuessingPolicy(folder);
+    problems = allSevens(await tinyProblems(16));
   });
 
   /** Trains the policy that guesses; the caller disposes of its weights. */
