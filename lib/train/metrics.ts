@@ -154,24 +154,8 @@ export function samplingMetrics(
   current: Float32Array,
 ): Metrics {
   const old = rollouts.flatMap(({ completion }) => completion.logprobs);
-  const n = current.length;
-  if (n === 0) return {};
-  const totals = { difference: 0, largest: 0, least: Infinity, ratios: 0, most: 0 };
-  current.forEach((logprob, i) => {
-    const ratio = Math.exp(logprob - old[i]);
-    totals.difference += Math.abs(logprob - old[i]) / n;
-    totals.largest = Math.max(totals.largest, Math.abs(logprob - old[i]));
-    totals.least = Math.min(totals.least, ratio);
-    totals.ratios += ratio / n;
-    totals.most = Math.max(totals.most, ratio);
-  });
-  return {
-    "sampling/sampling_logp_difference/mean": totals.difference,
-    "sampling/sampling_logp_difference/max": totals.largest,
-    "sampling/importance_sampling_ratio/min": totals.least,
-    "sampling/importance_sampling_ratio/mean": totals.ratios,
-    "sampling/importance_sampling_ratio/max": totals.most,
-  };
+  const logRatios = Array.from(current, (logprob, i) => logprob - old[i]);
+  return disagreementMetrics(logRatios.map(Math.abs), logRatios.map(Math.exp));
 }
 
 /**
@@ -187,12 +171,17 @@ export function correctionMetrics(said: Disagreement, config: ImportanceConfig):
   const firsts = lengths.map((length) => (at += length) - length);
   const places = config.importanceSampling.startsWith("sequence") ? firsts : counted;
   const ratios = places.map((i) => applied[i]);
+  return disagreementMetrics(differences, ratios);
+}
+
+/** Nothing where there are no tokens. Folded, not spread: a step of a large policy has more tokens than a call takes arguments. */
+function disagreementMetrics(differences: readonly number[], ratios: readonly number[]): Metrics {
   if (ratios.length === 0) return {};
   return {
     "sampling/sampling_logp_difference/mean": average(differences),
-    "sampling/sampling_logp_difference/max": Math.max(0, ...differences),
-    "sampling/importance_sampling_ratio/min": Math.min(...ratios),
+    "sampling/sampling_logp_difference/max": differences.reduce((a, b) => Math.max(a, b), 0),
+    "sampling/importance_sampling_ratio/min": ratios.reduce((a, b) => Math.min(a, b)),
     "sampling/importance_sampling_ratio/mean": average(ratios),
-    "sampling/importance_sampling_ratio/max": Math.max(...ratios),
+    "sampling/importance_sampling_ratio/max": ratios.reduce((a, b) => Math.max(a, b)),
   };
 }
