@@ -1,7 +1,7 @@
 /** EMMA (arXiv 2501.05444): 2,788 problems of mathematics, physics, chemistry and coding that need reasoning on the picture. */
 import type { Benchmark, BenchRecord, Judgement, PromptPart } from "../benchmark";
-import { parseExpression } from "../expression";
-import { sympyValue } from "../expression-value";
+import { parseExpression } from "../../reflection/answers/expression";
+import { sympyValue } from "../../reflection/answers/expression-value";
 import {
   imageCount,
   interleaved,
@@ -17,7 +17,7 @@ import type { Step } from "../judge";
 import { correctnessQuestion } from "../judge-questions";
 import { wordsToNumber } from "../number-words";
 import { inferOption } from "../option-letters";
-import { afterLast, beforeFirst, parseFloat, round, strip } from "../python";
+import { afterLast, beforeFirst, parseFloat, round, strip } from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "emma",

@@ -1,7 +1,11 @@
 /** MATH-Vision (mathllm/MATH-V, arXiv 2402.14804): 3,040 competition problems, scored by rules alone. */
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
-import { parseExpression } from "../expression";
-import { pythonValue, twoDecimals, type PythonNumber } from "../expression-value";
+import { parseExpression } from "../../reflection/answers/expression";
+import {
+  pythonValue,
+  twoDecimals,
+  type PythonNumber,
+} from "../../reflection/answers/expression-value";
 import {
   imagesThenText,
   letter,
@@ -15,7 +19,15 @@ import {
 import { extractionQuestion } from "../judge-questions";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
-import { afterLast, beforeFirst, floatRepr, lstrip, parseFloat, rstrip, strip } from "../python";
+import {
+  afterLast,
+  beforeFirst,
+  floatRepr,
+  lstrip,
+  parseFloat,
+  rstrip,
+  strip,
+} from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "mathvision",

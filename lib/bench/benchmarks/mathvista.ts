@@ -16,7 +16,15 @@ import {
 } from "../fields";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
-import { editDistance, floatRepr, parseFloat, parseInt, round, strip, truncate } from "../python";
+import {
+  editDistance,
+  floatRepr,
+  parseFloat,
+  parseInt,
+  round,
+  strip,
+  truncate,
+} from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
 export const benchmark: Benchmark = {

@@ -8,7 +8,7 @@ import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { imagesThenText, optionalText, overall, tally, text, goldText } from "../fields";
 import type { Step } from "../judge";
 import { correctnessQuestion } from "../judge-questions";
-import { afterLast } from "../python";
+import { afterLast } from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
 export const benchmark: Benchmark = {

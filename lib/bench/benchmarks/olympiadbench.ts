@@ -11,8 +11,8 @@ import {
   texts,
 } from "../fields";
 import type { Step } from "../judge";
-import { DEFAULT_PRECISION, olympiadEqual } from "../olympiad-equal";
-import { afterLast, parseFloat, strip } from "../python";
+import { DEFAULT_PRECISION, olympiadBench } from "../../reflection/answers/olympiadbench";
+import { afterLast, parseFloat, strip } from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "olympiadbench",
@@ -59,8 +59,8 @@ export const benchmark: Benchmark = {
     const precision = precisionOf(record, rules === "lmms-eval" ? 0 : DEFAULT_PRECISION);
     const correct =
       rules === "official"
-        ? olympiadEqual(gold, extraction, precision)
-        : olympiadEqual(extraction, gold, precision);
+        ? olympiadBench(gold, extraction, precision)
+        : olympiadBench(extraction, gold, precision);
     return { value: { prediction: extraction, correct }, rule: "auto-scoring-judge" };
   },
 

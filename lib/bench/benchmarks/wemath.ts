@@ -3,7 +3,7 @@ import type { Benchmark, BenchRecord, ScoredRecord, Tables, Tally } from "../ben
 import { imagesThenText, letter, optionalText, overall, tally, text, goldText } from "../fields";
 import { optionQuestion } from "../judge-questions";
 import { inferOption } from "../option-letters";
-import { afterLast, strip } from "../python";
+import { afterLast, strip } from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "wemath",
