@@ -18,6 +18,12 @@ export function runsFolder(): string {
 /** Drawn pictures, which can be drawn again at any time. */
 export const pictureCache = resolve(projectRoot, ".cache/pictures");
 
+/** Pictures that came inside benchmark files. */
+export const benchmarkPictures = resolve(projectRoot, ".cache/benchmark-pictures");
+
+/** Files fetched from the hub. */
+export const hubCache = resolve(projectRoot, ".cache/hub");
+
 /** A path as an output shows it: from the working folder, so that a saved notebook does not tell where its clone was. */
 export function shownPath(path: string): string {
   return relative(process.cwd(), path);

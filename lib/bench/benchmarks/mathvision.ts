@@ -7,6 +7,8 @@ import {
   type PythonNumber,
 } from "../../reflection/answers/expression-value";
 import {
+  goldText,
+  identity,
   imagesThenText,
   letter,
   optionalText,
@@ -14,7 +16,6 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import { extractionQuestion } from "../judge-questions";
 import type { Step } from "../judge";
@@ -32,13 +33,22 @@ import {
 export const benchmark: Benchmark = {
   name: "mathvision",
   title: "MathVision",
+  sets: {
+    test: { repository: "MathLLMs/MathVision", files: /^data\/test-[^/]*\.parquet$/, size: 3040 },
+    testmini: {
+      repository: "MathLLMs/MathVision",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 304,
+    },
+  },
+  origins: ["Public mathematics competitions; problems and solutions are on the web."],
   idFields: ["id", "index"],
   extractionField: "model_answer",
 
   problem(record, images) {
     const choices = options(record);
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       answer: text(record, "answer"),

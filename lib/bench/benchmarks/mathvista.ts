@@ -3,6 +3,8 @@ import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { extractionQuestion } from "../judge-questions";
 import {
   byAccuracy,
+  goldText,
+  identity,
   imageCount,
   imagesThenText,
   letter,
@@ -12,7 +14,6 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
@@ -30,6 +31,18 @@ import { lastBoxed } from "./mathvision";
 export const benchmark: Benchmark = {
   name: "mathvista",
   title: "MathVista",
+  sets: {
+    testmini: {
+      repository: "AI4Math/MathVista",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 1000,
+    },
+    test: { repository: "AI4Math/MathVista", files: /^data\/test-[^/]*\.parquet$/, size: 5141 },
+  },
+  origins: [
+    "Drawn from 31 public data sets, among them GeoQA+, Geometry3K, UniGeo, TabMWP, CLEVR-Math, IconQA, ChartQA and DVQA.",
+    "MathV360K, LLaVA-CoT-100k and Mulberry train on parts of the same data sets.",
+  ],
   idFields: ["pid", "index"],
   extractionField: "extraction",
 
@@ -37,7 +50,7 @@ export const benchmark: Benchmark = {
     const choices = texts(record, "choices");
     const task = about(record, "task") ?? "";
     return {
-      id: text(record, "pid"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       // The lab's choices are judged by letter; the record holds the text of the right one.

@@ -8,6 +8,14 @@ import { afterLast, strip } from "../../reflection/answers/python";
 export const benchmark: Benchmark = {
   name: "wemath",
   title: "We-Math",
+  sets: {
+    testmini: {
+      repository: "We-Math/We-Math",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 1740,
+    },
+  },
+  origins: ["Collected from public school-mathematics sites."],
   idFields: ["index", "id", "ID"],
   extractionField: "processed_answer",
 
