@@ -1,8 +1,9 @@
 /** `srpo data suite`: the embedded problems as files of seven benchmarks, in their own record formats. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { containers, type SuiteContainer } from "../../datasets/visual-math/suite/containers";
 import { writeSuite } from "../../datasets/visual-math/suite/write";
 import { writeRow } from "./io";
+import { wholeNumber } from "./numbers";
 
 interface Options {
   out: string;
@@ -14,7 +15,7 @@ interface Options {
 export const suiteCommand = new Command("suite")
   .description("Writes embedded problems as seven benchmarks' own files: nothing to download.")
   .requiredOption("--out <dir>", "where each benchmark gets a folder")
-  .option("--count <n>", "problems a benchmark", wholeNumber, 48)
+  .option("--count <n>", "problems a benchmark", wholeNumber(1), 48)
   .option("--seed <seed>", "which problems", "1")
   .addOption(
     new Option("--container <form>", "the authors' JSON, the hub's parquet, VLMEvalKit's TSV")
@@ -32,9 +33,3 @@ Example:
   .action(async ({ out, ...options }: Options) => {
     for (const row of await writeSuite({ folder: out, ...options })) await writeRow(row);
   });
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError("Write a whole number of 1 or more.");
-}
