@@ -100,6 +100,12 @@ export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/repo
 export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
 export { loadBenchmark, readRecords } from "./bench/load";
+export { nameOptions, openQuestion, type OpenQuestion } from "./bench/open-question";
+export {
+  writeSuite,
+  type SuiteBenchmark,
+  type SuiteOptions,
+} from "../datasets/visual-math/suite/write";
 export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
 export type { Judge } from "./bench/judge";
 

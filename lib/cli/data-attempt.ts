@@ -1,5 +1,5 @@
 /** `srpo data attempt`: a policy's judged answers to problems, with the pass rate of each. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
 import type { PromptStyle } from "../reflection/prompts";
@@ -10,6 +10,7 @@ import { chatRequest, createOpenAiEngine } from "../rollout/openai/engine";
 import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import { readLines, say, UsageError, writeRow } from "./io";
+import { numberFrom, wholeNumber } from "./numbers";
 
 interface AttemptCommandOptions {
   in: string;
@@ -30,15 +31,6 @@ interface AttemptCommandOptions {
   tokenBudget?: number;
   estimate?: true;
 }
-
-const atLeast =
-  (least: number, whole: boolean) =>
-  (text: string): number => {
-    const value = Number(text);
-    const fits = text.trim() !== "" && Number.isFinite(value) && value >= least;
-    if (fits && (!whole || Number.isSafeInteger(value))) return value;
-    throw new InvalidArgumentError(`Write a ${whole ? "whole " : ""}number of ${least} or more.`);
-  };
 
 export const attemptCommand = new Command("attempt")
   .description(
@@ -61,16 +53,16 @@ export const attemptCommand = new Command("attempt")
       "how is asked (default: paper-direct for a server, direct else)",
     ).choices(["direct", "reflect", "paper-direct", "paper"]),
   )
-  .option("--samples <n>", "answers a problem", atLeast(1, true), 1)
-  .option("--temperature <t>", "0 takes the most likely token", atLeast(0, false), 1)
-  .option("--max-new-tokens <n>", "of one answer", atLeast(1, true), 1024)
+  .option("--samples <n>", "answers a problem", wholeNumber(1), 1)
+  .option("--temperature <t>", "0 takes the most likely token", numberFrom(0), 1)
+  .option("--max-new-tokens <n>", "of one answer", wholeNumber(1), 1024)
   .option("--seed <seed>", "of the samples", "1")
-  .option("--concurrency <n>", "requests under way at a time", atLeast(1, true), 8)
+  .option("--concurrency <n>", "requests under way at a time", wholeNumber(1), 8)
   .option("--cache <dir>", "where a server's replies are kept", ".cache/replies")
-  .option("--price-in <dollars>", "a million prompt tokens", atLeast(0, false))
-  .option("--price-out <dollars>", "a million completion tokens", atLeast(0, false))
-  .option("--budget <dollars>", "stop before this is spent; needs the prices", atLeast(0, false))
-  .option("--token-budget <n>", "stop before this many tokens are used", atLeast(1, true))
+  .option("--price-in <dollars>", "a million prompt tokens", numberFrom(0))
+  .option("--price-out <dollars>", "a million completion tokens", numberFrom(0))
+  .option("--budget <dollars>", "stop before this is spent; needs the prices", numberFrom(0))
+  .option("--token-budget <n>", "stop before this many tokens are used", wholeNumber(1))
   .option("--estimate", "say what a server would cost, and ask nothing")
   .addHelpText(
     "after",
