@@ -5,7 +5,7 @@ import type { PolicyBundle } from "../policy/bundle";
 import type { PreparedPrompt } from "../policy/generate";
 import { encodePrompt } from "../policy/tokenizer";
 import { imageFeatures, mergedTokens, type Grid } from "../policy/vision";
-import { buildMessages, type PromptStyle } from "../reflection/prompts";
+import { buildMessages, type ChatMessage, type PromptStyle } from "../reflection/prompts";
 import type { Problem } from "../types";
 
 /**
@@ -13,7 +13,12 @@ import type { Problem } from "../types";
  * and serve every stage, epoch and prompt style.
  */
 export interface PromptCache {
-  prepare(problems: readonly Problem[], style: PromptStyle): Promise<PreparedPrompt[]>;
+  /** @param messages what is asked in the style's place */
+  prepare(
+    problems: readonly Problem[],
+    style: PromptStyle,
+    messages?: (problem: Problem) => ChatMessage[],
+  ): Promise<PreparedPrompt[]>;
 }
 
 interface Features {
@@ -35,7 +40,7 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
   const tower = visionKey(bundle);
   const keyOf = (problem: Problem): string => `${tower}\n${problem.images.join("\n")}`;
   return {
-    prepare: async (problems, style) => {
+    prepare: async (problems, style, messages = (problem) => buildMessages(problem, style)) => {
       // Held here as well: what the cache drops meanwhile is still needed below.
       const found = new Map<string, Features>();
       const unseen = new Map<string, Problem>();
@@ -61,7 +66,7 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
       return problems.map((problem) => {
         const key = keyOf(problem);
         const { values, grids } = found.get(key) as Features;
-        const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
+        const ids = encodePrompt(tokenizer, messages(problem), grids, {
           imageTokenId: config.imageTokenId,
           mergeSize: config.vision.mergeSize,
         });
