@@ -64,17 +64,23 @@ export const benchmark: Benchmark = {
     };
   },
 
-  /** The zero-shot "solution" query of build_query.py, which asks for reasoning and answer in one. */
-  prompt(record) {
+  /**
+   * The zero-shot query of build_query.py; its type "solution" ends in a line that asks for reasoning, which the direct form leaves
+   * out. VLMEvalKit's file holds the whole query as the question.
+   */
+  prompt(record, style) {
+    const images = Math.max(1, imageCount(record));
+    const question = text(record, "question");
+    if (/^Hint: .*\nQuestion:/s.test(question)) return imagesThenText(images, question);
     const unit = optionalText(record, "unit");
     const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
     const lines = [
-      `Question: ${text(record, "question")}${unit ? ` (Unit: ${unit})` : ""}`,
+      `Question: ${question}${unit ? ` (Unit: ${unit})` : ""}`,
       ...(choices.length > 0 ? ["Choices:", ...choices] : []),
       hint(record),
-      "Solution:",
+      ...(style === "cot" ? ["Solution:"] : []),
     ];
-    return imagesThenText(Math.max(1, imageCount(record)), lines.join("\n"));
+    return imagesThenText(images, lines.join("\n"));
   },
 
   extract(response, record, rules) {

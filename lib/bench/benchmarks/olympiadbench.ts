@@ -68,8 +68,12 @@ export const benchmark: Benchmark = {
     };
   },
 
-  prompt(record) {
-    const ask = isChinese(record) ? chinesePrompt(record) : englishPrompt(record);
+  /** The authors ask for a solution only; the direct form adds that none is wanted. */
+  prompt(record, style) {
+    const [asked, only] = isChinese(record)
+      ? [chinesePrompt(record), "请不要写解题过程，只给出最后一句。"]
+      : [englishPrompt(record), " Leave the solution out and write this last sentence only."];
+    const ask = style === "direct" && !isProof(record) ? asked + only : asked;
     return interleaved(`${ask}\n${contextAndQuestion(record)}`, imageCount(record));
   },
 
