@@ -47,6 +47,8 @@ export {
   findingRows,
   truthTableRows,
 } from "./lab/reward-bench-view";
+export { comparisonFigures, comparisonTable } from "./lab/comparison";
+export { showTableFigure, type TableFigure } from "./lab/table-figure";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 
 // ---- the method
@@ -100,6 +102,13 @@ export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/repo
 export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
 export { loadBenchmark, readRecords } from "./bench/load";
+export {
+  measuredScores,
+  publishedTable,
+  readPublished,
+  type MeasuredRow,
+  type PublishedTable,
+} from "./bench/published";
 export { nameOptions, openQuestion, type OpenQuestion } from "./bench/open-question";
 export {
   writeSuite,
