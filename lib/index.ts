@@ -125,6 +125,7 @@ export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
+export { openOnnxEngine, type OpenOnnxOptions } from "./rollout/onnx/open";
 export { createOpenAiEngine } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
 export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";

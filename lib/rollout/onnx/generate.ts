@@ -16,7 +16,7 @@ import {
 } from "../../policy/sampling";
 import { append, cacheFeeds, compactCache, startCache, type GroupCache } from "./cache";
 import { drawTokens } from "./draw";
-import { floats, integers, type DecoderSession, type Feeds, type FloatTensor } from "./session";
+import { floats, integers, type ModelSession, type Feeds, type FloatTensor } from "./session";
 
 /**
  * Samples `group` completions for every prompt. The event loop turns before every token.
@@ -25,7 +25,7 @@ import { floats, integers, type DecoderSession, type Feeds, type FloatTensor } f
  * @throws LabError for an empty batch or options out of range; `AbortError` when the signal fires, between two tokens
  */
 export async function generateOnnx(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   prompts: readonly PreparedPrompt[],
   options: GenerateOptions,
@@ -63,7 +63,7 @@ export async function generateOnnx(
 
 /** Runs the prompts. @returns the last tokens' logits `[P, V]` and all tokens' keys and values */
 export function prefill(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   prompts: readonly PreparedPrompt[],
   { P, promptLengths, rows, positions }: GroupedBatch,
@@ -104,7 +104,7 @@ export function prefill(
 
 /** Runs one token a row. @returns logits `[R, V]` and the tokens' keys and values */
 function step(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   cache: GroupCache,
   tokens: Int32Array,
