@@ -13,6 +13,7 @@ export interface Feed {
 export type Feeds = Record<string, Feed>;
 
 export interface ModelSession {
+  device: OnnxDevice;
   /** @throws LabError with names and shapes when the runtime refuses */
   run(feeds: Feeds): Promise<Record<string, FloatTensor>>;
   /** Gives the runtime's memory back. */
@@ -74,6 +75,7 @@ export async function openSession(
     });
   }
   return {
+    device,
     run: async (feeds) => {
       const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [
         name,
