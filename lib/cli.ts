@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
+  onnx: () => import("./cli/onnx"),
   runs: () => import("./cli/runs"),
 };
 
