@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   generate: () => import("./cli/generate"),
   onnx: () => import("./cli/onnx"),
   runs: () => import("./cli/runs"),
+  perf: () => import("./cli/perf"),
 };
 
 /** Runs a command line. @param words without node and script @returns the exit status */
