@@ -8,7 +8,7 @@ import { identifierOf, outcomeOf, scoreRecord, type ScoredResponse } from "../be
 import { summarizeTransitions, type Outcome, type Rate } from "../reflection/transitions";
 import { mapRows, say } from "./io";
 
-const FAMILIES: readonly RuleFamily[] = ["official", "vlmevalkit", "lmms-eval"];
+export const FAMILIES: readonly RuleFamily[] = ["official", "vlmevalkit", "lmms-eval"];
 
 interface Flags {
   in: string;

@@ -2,16 +2,20 @@
  * Rollouts: completions for problems, from whatever can answer. One file an engine, all with this interface; trainers
  * and evaluation know nothing else.
  */
-import type { PromptStyle } from "../reflection/prompts";
+import type { ChatMessage, PromptStyle } from "../reflection/prompts";
 import type { Completion, Problem } from "../types";
 
 export interface RolloutRequest {
   style: PromptStyle;
+  /** What is asked in the style's place; its picture parts are the problem's images in order. */
+  messages?: (problem: Problem) => ChatMessage[];
   /** Completions a problem. */
   group: number;
   maxNewTokens: number;
   /** 0 takes the most likely token. */
   temperature: number;
+  /** Servers only: tokens outside of the most likely ones with this probability together are not drawn. */
+  topP?: number;
   /**
    * Seed of the random streams. Together with a problem's id and a member's number it determines a completion, whatever
    * else is in the batch.

@@ -5,7 +5,7 @@ import type { PolicyBundle } from "../policy/bundle";
 import type { PreparedPrompt } from "../policy/generate";
 import { encodePrompt } from "../policy/tokenizer";
 import { imageFeatures, mergedTokens, type Grid } from "../policy/vision";
-import { buildMessages, type PromptStyle } from "../reflection/prompts";
+import { buildMessages, type ChatMessage, type PromptStyle } from "../reflection/prompts";
 import type { Problem } from "../types";
 
 /**
@@ -13,7 +13,12 @@ import type { Problem } from "../types";
  * and serve every stage, epoch and prompt style.
  */
 export interface PromptCache {
-  prepare(problems: readonly Problem[], style: PromptStyle): Promise<PreparedPrompt[]>;
+  /** @param messages what is asked in the style's place */
+  prepare(
+    problems: readonly Problem[],
+    style: PromptStyle,
+    messages?: (problem: Problem) => ChatMessage[],
+  ): Promise<PreparedPrompt[]>;
 }
 
 /** What reads a problem, without the weights. */
@@ -53,7 +58,7 @@ export function cachePrompts(reader: PromptReader, tower: Tower): PromptCache {
   const { tokenizer, config } = reader;
   const keyOf = (problem: Problem): string => `${tower.key}\n${problem.images.join("\n")}`;
   return {
-    prepare: async (problems, style) => {
+    prepare: async (problems, style, messages = (problem) => buildMessages(problem, style)) => {
       // Held here as well: what the cache drops meanwhile is still needed below.
       const found = new Map<string, Features>();
       const unseen = new Map<string, Problem>();
@@ -80,7 +85,7 @@ export function cachePrompts(reader: PromptReader, tower: Tower): PromptCache {
       return problems.map((problem) => {
         const key = keyOf(problem);
         const { values, grids } = found.get(key) as Features;
-        const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
+        const ids = encodePrompt(tokenizer, messages(problem), grids, {
           imageTokenId: config.imageTokenId,
           mergeSize: config.vision.mergeSize,
         });

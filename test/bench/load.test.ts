@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { BenchRecord } from "../../lib/bench/benchmark";
 import { benchmarkByName } from "../../lib/bench/benchmarks";
 import { loadBenchmark, readRecords } from "../../lib/bench/load";
 import { needRecords, samples } from "./records";
@@ -9,6 +10,12 @@ import { needRecords, samples } from "./records";
 /** One white pixel. */
 const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==";
+
+async function recordsOf(file: string): Promise<BenchRecord[]> {
+  const records: BenchRecord[] = [];
+  for await (const record of readRecords(file)) records.push(record);
+  return records;
+}
 
 describe("bench/load", () => {
   let folder: string;
@@ -20,13 +27,13 @@ describe("bench/load", () => {
     return file;
   };
 
-  it("reads VLMEvalKit's TSV, pictures included", () => {
+  it("reads VLMEvalKit's TSV, pictures included", async () => {
     const file = write(
       "set.tsv",
       `index\timage\tquestion\tA\tB\tanswer\tid\n1\t${PNG}\t"two ""lines""\nand\ttab"\t10\t20\tB\tx1\n2\t['${PNG}', '${PNG}']\tplain\t\t\t7\tx2\n`,
     );
     const cache = path.join(folder, "cache");
-    const [first, second] = loadBenchmark(benchmarkByName("mathvision"), file, { cache });
+    const [first, second] = await loadBenchmark(benchmarkByName("mathvision"), file, { cache });
     assert.equal(first.problem.question, 'two "lines"\nand\ttab');
     assert.deepEqual(first.problem.choices, ["10", "20"]);
     assert.equal(first.problem.answerType, "choice");
@@ -35,19 +42,20 @@ describe("bench/load", () => {
     assert.deepEqual(second.problem.images, [first.problem.images[0], first.problem.images[0]]);
   });
 
-  it("reads lists, maps and lines, and names what it cannot read", () => {
-    assert.deepEqual(readRecords(write("a.json", '[{"id":1}]')), [{ id: 1 }]);
-    assert.deepEqual(readRecords(write("b.json", '{"7":{"x":1}}')), [{ pid: "7", x: 1 }]);
-    assert.deepEqual(readRecords(write("c.jsonl", '{"id":1}\n\n{"id":2}\n')), [
+  it("reads lists, maps and lines, and names what it cannot read", async () => {
+    assert.deepEqual(await recordsOf(write("a.json", '[{"id":1}]')), [{ id: 1 }]);
+    assert.deepEqual(await recordsOf(write("b.json", '{"7":{"x":1}}')), [{ id: "7", x: 1 }]);
+    assert.deepEqual(await recordsOf(write("c.jsonl", '{"id":1}\n\n{"id":2}\n')), [
       { id: 1 },
       { id: 2 },
     ]);
-    assert.throws(() => readRecords(write("d.json", "[")), /d\.json is no json/);
-    assert.throws(() => readRecords(write("e.xlsx", "")), /unknown kind of file/);
-    assert.throws(() => readRecords(path.join(folder, "none.json")), /no file/);
+    await assert.rejects(recordsOf(write("d.json", "[{")), /d\.json cannot be read/);
+    await assert.rejects(recordsOf(write("e.xlsx", "")), /unknown kind of file/);
+    await assert.rejects(recordsOf(path.join(folder, "none.json")), /no file/);
+    await assert.rejects(recordsOf(write("f.tsv", 'id\tquestion\n1\t"open\n')), /within a field/);
   });
 
-  it("finds every picture of the real samples", function () {
+  it("finds every picture of the real samples", async function () {
     const sets = [
       ["mathvision", "mathvision/items.jsonl", 100],
       ["mmk12", "mm_eureka_k12/items.json", 60],
@@ -55,7 +63,7 @@ describe("bench/load", () => {
     needRecords(this, ...sets.map(([, file]) => path.join(samples, file)));
     for (const [name, file, count] of sets) {
       const benchmark = benchmarkByName(name);
-      const loaded = loadBenchmark(benchmark, path.join(samples, file), { cache: folder });
+      const loaded = await loadBenchmark(benchmark, path.join(samples, file), { cache: folder });
       assert.equal(loaded.length, count);
       for (const { problem, record } of loaded) {
         assert.ok(problem.images.length === 1 && existsSync(problem.images[0]), problem.id);

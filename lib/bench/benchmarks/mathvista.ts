@@ -3,6 +3,8 @@ import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { extractionQuestion } from "../judge-questions";
 import {
   byAccuracy,
+  goldText,
+  identity,
   imageCount,
   imagesThenText,
   letter,
@@ -12,16 +14,35 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
-import { editDistance, floatRepr, parseFloat, parseInt, round, strip, truncate } from "../python";
+import {
+  editDistance,
+  floatRepr,
+  parseFloat,
+  parseInt,
+  round,
+  strip,
+  truncate,
+} from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
 export const benchmark: Benchmark = {
   name: "mathvista",
   title: "MathVista",
+  sets: {
+    testmini: {
+      repository: "AI4Math/MathVista",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 1000,
+    },
+    test: { repository: "AI4Math/MathVista", files: /^data\/test-[^/]*\.parquet$/, size: 5141 },
+  },
+  origins: [
+    "Drawn from 31 public data sets, among them GeoQA+, Geometry3K, UniGeo, TabMWP, CLEVR-Math, IconQA, ChartQA and DVQA.",
+    "MathV360K, LLaVA-CoT-100k and Mulberry train on parts of the same data sets.",
+  ],
   idFields: ["pid", "index"],
   extractionField: "extraction",
 
@@ -29,7 +50,7 @@ export const benchmark: Benchmark = {
     const choices = texts(record, "choices");
     const task = about(record, "task") ?? "";
     return {
-      id: text(record, "pid"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       // The lab's choices are judged by letter; the record holds the text of the right one.
@@ -43,17 +64,23 @@ export const benchmark: Benchmark = {
     };
   },
 
-  /** The zero-shot "solution" query of build_query.py, which asks for reasoning and answer in one. */
-  prompt(record) {
+  /**
+   * The zero-shot query of build_query.py; its type "solution" ends in a line that asks for reasoning, which the direct form leaves
+   * out. VLMEvalKit's file holds the whole query as the question.
+   */
+  prompt(record, style) {
+    const images = Math.max(1, imageCount(record));
+    const question = text(record, "question");
+    if (/^Hint: .*\nQuestion:/s.test(question)) return imagesThenText(images, question);
     const unit = optionalText(record, "unit");
     const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
     const lines = [
-      `Question: ${text(record, "question")}${unit ? ` (Unit: ${unit})` : ""}`,
+      `Question: ${question}${unit ? ` (Unit: ${unit})` : ""}`,
       ...(choices.length > 0 ? ["Choices:", ...choices] : []),
       hint(record),
-      "Solution:",
+      ...(style === "cot" ? ["Solution:"] : []),
     ];
-    return imagesThenText(Math.max(1, imageCount(record)), lines.join("\n"));
+    return imagesThenText(images, lines.join("\n"));
   },
 
   extract(response, record, rules) {
