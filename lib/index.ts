@@ -104,7 +104,7 @@ export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
 export { loadBenchmark, readRecords } from "./bench/load";
 export {
-  measuredScores,
+  measuredRow,
   publishedTable,
   readPublished,
   type MeasuredRow,

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fault } from "../engine/errors";
 import { projectRoot } from "../paths";
-import type { Benchmark, ScoredRecord } from "./benchmark";
-import { wilson, type Proportion } from "./report";
+import type { Proportion } from "./report";
+import type { BenchResults } from "./results";
 
 /** One row of a printed table. */
 export interface PublishedRow {
@@ -64,22 +64,21 @@ export interface MeasuredRow {
 }
 
 /**
- * Accuracies with Wilson intervals under the keys of the published columns: the benchmark's own name, and
- * `<name>/<subject>` for each subject that it reports.
+ * Results as a row for comparison, under the keys of the published columns: each benchmark's own name, and
+ * `<name>/<subject>` for the subjects that it reports.
  */
-export function measuredScores(
-  benchmark: Benchmark,
-  rows: readonly ScoredRecord[],
-): Record<string, Proportion> {
-  const right = rows.filter(({ correct }) => correct).length;
-  const subjects = Object.entries(benchmark.aggregate(rows).subject ?? {});
-  return {
-    [benchmark.name]: wilson(right, rows.length),
-    ...Object.fromEntries(
-      subjects.map(([subject, { correct, total }]) => [
-        `${benchmark.name}/${subject}`,
-        wilson(correct, total),
-      ]),
-    ),
-  };
+export function measuredRow(
+  problems: MeasuredRow["problems"],
+  results: readonly BenchResults[],
+): MeasuredRow {
+  const scores: Record<string, Proportion> = {};
+  for (const { spec, accuracy, tables } of results) {
+    scores[spec.benchmark] = accuracy;
+    for (const [subject, { n, accuracy: value, low, high }] of Object.entries(
+      tables.subject ?? {},
+    )) {
+      scores[`${spec.benchmark}/${subject}`] = { n, value: value ?? NaN, low, high };
+    }
+  }
+  return { model: results[0]?.spec.model.name ?? "", problems, scores };
 }

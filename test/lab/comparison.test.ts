@@ -3,12 +3,13 @@ import path from "node:path";
 import sharp from "sharp";
 import { benchmarkByName } from "../../lib/bench/benchmarks";
 import {
-  measuredScores,
+  measuredRow,
   publishedTable,
   readPublished,
   type MeasuredRow,
 } from "../../lib/bench/published";
 import { wilson } from "../../lib/bench/report";
+import { benchResults, type BenchContext } from "../../lib/bench/results";
 import { LabError } from "../../lib/engine/errors";
 import { comparisonFigures, comparisonTable } from "../../lib/lab/comparison";
 import { figureBundle, PLOTLY_MIME } from "../../lib/lab/figure";
@@ -108,15 +109,33 @@ describe("the paper's figures", () => {
     assert.throws(() => publishedTable(9), /one of 1, 2, 3/);
   });
 
-  it("count what was scored, by subject where the benchmark has them", () => {
+  it("take results by benchmark, and by subject where the benchmark has them", () => {
     const rows = ["math", "math", "physics"].map((subject, i) => ({
+      id: String(i),
       record: { id: String(i), subject, answer: "A" },
-      correct: i !== 1,
+      samples: [{ ...VERDICT, correct: i !== 1 }],
     }));
-    const scores = measuredScores(benchmarkByName("mmk12"), rows);
+    const results = benchResults(benchmarkByName("mmk12"), rows, CONTEXT);
+    const { model, scores } = measuredRow("embedded", [results]);
+    assert.equal(model, "small");
     assert.deepEqual(Object.keys(scores), ["mmk12", "mmk12/math", "mmk12/physics"]);
     assert.deepEqual(scores["mmk12/math"], wilson(1, 2));
     const keys = publishedTable(2).columns.map(({ key }) => key);
     assert.ok(keys.includes("mmk12/math") && keys.includes("mmk12/physics"));
   });
 });
+
+const VERDICT = {
+  ...{ extraction: "A", prediction: "A", rule: "official/letter" },
+  ...{ truncated: false, tokens: 1 },
+};
+
+const CONTEXT: BenchContext = {
+  spec: {
+    ...{ benchmark: "mmk12", model: { name: "small", kind: "responses", of: "" }, sampling: null },
+    ...{ samples: 1, rules: "official", answer: "second", judge: null, limit: null, seed: "1" },
+  },
+  ...{ files: [], available: 3, versions: {}, hashes: { prompts: "", responses: "" } },
+  ...{ usage: { promptTokens: null, completionTokens: null }, unanswered: [] },
+  ...{ created: "", seconds: 0 },
+};
