@@ -22,6 +22,8 @@ export { constructData, type ConstructionResult } from "./stages/construct";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
 export { evaluate, type EvaluationResult, type EvaluationRow } from "./stages/evaluate";
+export { runBenchmark, type BenchmarkOptions, type Contestant } from "./stages/benchmark";
+export { downloadFiles, type DownloadOptions } from "../datasets/hub/download";
 
 // ---- what a notebook shows
 export { display, createDisplay, displayable, type Displayable } from "./lab/display";
@@ -39,6 +41,7 @@ export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
 export { reportTable, reportFigure, type Reports } from "./lab/report-view";
+export { benchTable, categoryTable, comparisonLines, benchPage } from "./lab/bench-view";
 export {
   advantageRows,
   attackRows,
@@ -102,14 +105,12 @@ export { accuracyReport, wilson, disjoint } from "./bench/report";
 export { pairedDifference, problemsNeeded } from "./bench/paired";
 export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
-export { loadBenchmark, readRecords } from "./bench/load";
-export {
-  measuredRow,
-  publishedTable,
-  readPublished,
-  type MeasuredRow,
-  type PublishedTable,
-} from "./bench/published";
+export { loadBenchmark, readRecords, type LoadedProblem } from "./bench/load";
+export { askProblem, type AskKind } from "./bench/ask";
+export { selectProblems } from "./bench/select";
+export { createJudge } from "./bench/llm-judge";
+export { resultRows, type BenchResults } from "./bench/results";
+export { compareResults, type BenchComparison } from "./bench/compare-results";
 export { nameOptions, openQuestion, type OpenQuestion } from "./bench/open-question";
 export {
   writeSuite,
@@ -118,6 +119,13 @@ export {
 } from "../datasets/visual-math/suite/write";
 export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
 export type { Judge } from "./bench/judge";
+export {
+  measuredRow,
+  publishedTable,
+  readPublished,
+  type MeasuredRow,
+  type PublishedTable,
+} from "./bench/published";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
