@@ -135,6 +135,7 @@ export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
 export { openOnnxEngine, type OpenOnnxOptions } from "./rollout/onnx/open";
+export { openTransformersJs, type TransformersJsOptions } from "./rollout/transformers-js/engine";
 export { createOpenAiEngine } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
 export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";
