@@ -208,6 +208,14 @@ describe("a published ONNX export in transformers.js's layout", function () {
     await assert.rejects(engine.rollout(many, endless), { name: "AbortError" });
   });
 
+  it("refuses two pictures, which the package would take for a film", async () => {
+    const images = [...problems[0].images, ...problems[1].images];
+    await assert.rejects(
+      engine.rollout([{ ...problems[0], images }], request),
+      /does not take problem .*2 pictures/,
+    );
+  });
+
   it("says what is missing: the layout, a dtype", async () => {
     await assert.rejects(
       openTransformersJs(BASE_POLICY),

@@ -114,7 +114,16 @@ async function complete(
     tokenize: false,
   });
   const images = await Promise.all(problem.images.map((path) => library.RawImage.read(path)));
-  const inputs = await processor(text, images.length === 0 ? null : images);
+  const inputs = await processor(text, images.length === 0 ? null : images).catch(
+    (error: Error) => {
+      const what = `the model's processor does not take problem ${problem.id} (${error.message})`;
+      throw fault("transformersJs.rollout", what, {
+        got: `${images.length} pictures`,
+        // For Qwen's architectures the package takes several pictures for the frames of one film.
+        try: "problems with one picture, if this one has several",
+      });
+    },
+  );
   const promptLength = inputs.input_ids.dims[1];
   const stops = new Set([model.generation_config.eos_token_id ?? []].flat());
   const stopping = new library.InterruptableStoppingCriteria();

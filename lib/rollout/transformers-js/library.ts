@@ -13,10 +13,7 @@ export interface IdTensor {
 }
 
 export interface Processor {
-  (
-    text: string,
-    images: object[] | null,
-  ): Promise<Record<string, unknown> & { input_ids: IdTensor }>;
+  (text: string, images: object[] | null): Promise<{ input_ids: IdTensor }>;
   apply_chat_template(
     messages: readonly ChatMessage[],
     options: { add_generation_prompt: true; tokenize: false },
