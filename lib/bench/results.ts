@@ -125,7 +125,10 @@ export function benchResults(
 ): BenchResults {
   const { samples: k } = context.spec;
   if (problems.length === 0) throw fault("benchResults", "there are no problems");
-  const filled = problems.map((problem) => ({ ...problem, samples: padded(problem.samples, k) }));
+  const filled = problems.map((problem) => ({
+    ...problem,
+    samples: padded(problem.samples, context.spec),
+  }));
   const samples = filled.flatMap((problem) => problem.samples);
   const shares = filled.map((problem) => shareRight(problem.samples));
   const mean = average(shares);
@@ -160,9 +163,12 @@ export function benchResults(
 }
 
 /** What stands where the model gave no answer. */
-function padded(samples: readonly ScoredSample[], k: number): ScoredSample[] {
+function padded(
+  samples: readonly ScoredSample[],
+  { samples: k, rules }: BenchSpec,
+): ScoredSample[] {
   const missing: ScoredSample = {
-    ...{ extraction: null, prediction: null, correct: false, rule: "/unanswered" },
+    ...{ extraction: null, prediction: null, correct: false, rule: `${rules}/unanswered` },
     ...{ truncated: false, tokens: null },
   };
   return Array.from({ length: k }, (_, i) => samples[i] ?? missing);

@@ -95,7 +95,7 @@ export function caveats({ spec, answers, counts, unanswered }: BenchResults): st
       : []),
     ...(counts.noOption > 0
       ? [
-          `${counts.noOption} responses name no option; the authors' code may draw one, here they are wrong`,
+          `${counts.noOption} responses name no option and count as wrong; MMMU's and MMMU-Pro's own code draws one`,
         ]
       : []),
     ...(unanswered.length > 0

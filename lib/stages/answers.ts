@@ -26,7 +26,8 @@ export interface KeyedProblem {
 }
 
 export interface CollectOptions {
-  engine: RolloutEngine;
+  /** Opens the engine for the time of `work`; not called when the file has every answer. */
+  withEngine<T>(work: (engine: RolloutEngine) => Promise<T>): Promise<T>;
   request: Omit<RolloutRequest, "batch" | "messages" | "onProgress" | "signal">;
   /** JSON Lines that are added to. */
   file: string;
@@ -46,7 +47,7 @@ export interface CollectOptions {
  */
 export async function collectAnswers(
   problems: readonly KeyedProblem[],
-  { engine, request, file, batch, parallel, signal, onAnswers }: CollectOptions,
+  { withEngine, request, file, batch, parallel, signal, onAnswers }: CollectOptions,
 ): Promise<{ problem: string; reason: string }[]> {
   const known = readAnswers(file);
   const open: number[] = [];
@@ -57,17 +58,20 @@ export async function collectAnswers(
     } else open.push(at);
   }
   const messages = new Map(problems.map(({ asked }) => [asked.problem, asked.messages]));
-  const ask = (asked: readonly Problem[]): Promise<Completion[][]> =>
+  const ask = (engine: RolloutEngine, asked: readonly Problem[]): Promise<Completion[][]> =>
     engine.rollout(asked, {
       ...request,
       ...{ batch: asked.length, signal, messages: (problem) => messages.get(problem) ?? [] },
     });
   const unanswered: { problem: string; reason: string }[] = [];
   let stop: unknown;
-  await mapBounded(chunk(open, batch), parallel, async (part) => {
+  const answerPart = async (engine: RolloutEngine, part: readonly number[]): Promise<void> => {
     if (stop !== undefined) return;
     try {
-      const completions = await ask(part.map((at) => problems[at].asked.problem));
+      const completions = await ask(
+        engine,
+        part.map((at) => problems[at].asked.problem),
+      );
       for (const [i, at] of part.entries()) {
         const answers = completions[i].map((completion, n) =>
           answerOf(problems[at], n, completion),
@@ -79,7 +83,12 @@ export async function collectAnswers(
       if (!(error instanceof RequestFailed)) stop ??= error;
       else for (const at of part) unanswered.push(failure(problems[at], error));
     }
-  });
+  };
+  if (open.length > 0) {
+    await withEngine((engine) =>
+      mapBounded(chunk(open, batch), parallel, (part) => answerPart(engine, part)),
+    );
+  }
   if (signal.aborted)
     throw interrupted(`the benchmark with ${open.length} problems open at its start`);
   if (stop !== undefined) throw stop;

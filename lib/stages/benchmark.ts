@@ -2,16 +2,14 @@
  * A model on a benchmark: the lab's own policies, any OpenAI-compatible server, or saved responses of anybody's. The run's folder is
  * that of model, prompt and sampling; its answers serve every rule family and every limit, each with results of its own.
  */
-import { createHash } from "node:crypto";
-import { createReadStream, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { askedKey, askProblem, type AskKind } from "../bench/ask";
-import type { Benchmark, RuleFamily } from "../bench/benchmark";
+import type { RuleFamily } from "../bench/benchmark";
 import { createJudge } from "../bench/llm-judge";
-import { benchmarkFiles, loadBenchmark, type LoadedProblem } from "../bench/load";
+import type { LoadedProblem } from "../bench/load";
 import { nameOptions } from "../bench/open-question";
-import { readResponses, type SavedResponse } from "../bench/responses";
+import type { SavedResponse } from "../bench/responses";
 import {
   benchResults,
   resultCsv,
@@ -24,7 +22,6 @@ import { scoreRecord, scoreWithJudge } from "../bench/score";
 import { findSeen } from "../bench/seen";
 import { selectProblems } from "../bench/select";
 import { describeEngine } from "../engine/backend";
-import { fault } from "../engine/errors";
 import { canonicalJson, contentHash, writeFileAtomic } from "../engine/files";
 import { mapBounded } from "../engine/lists";
 import { labVersion, runsFolder } from "../paths";
@@ -32,6 +29,7 @@ import type { ChatClient } from "../rollout/openai/client";
 import { costOf } from "../rollout/openai/cost";
 import { createOpenAiEngine } from "../rollout/openai/engine";
 import { openRun } from "../train/run";
+import { loadFiles, type FileOptions, type LoadedFiles } from "./benchmark-files";
 import { collectAnswers, type Answer, type KeyedProblem } from "./answers";
 import { supervise, withEngine, type PolicyRef, type StageOptions } from "./context";
 
@@ -47,12 +45,7 @@ export type Contestant =
   /** @see readResponses */
   | { kind: "responses"; file: string; name?: string };
 
-export interface BenchmarkOptions extends Omit<StageOptions, "force"> {
-  benchmark: Benchmark;
-  /** File, folder or files of the benchmark; saved responses that bring the records' fields along need none. */
-  from?: string | readonly string[];
-  /** Where relative picture paths begin. */
-  images?: string;
+export interface BenchmarkOptions extends FileOptions, Omit<StageOptions, "force"> {
   /** `lab` or `lab-reflect` for a policy, as it was trained, and `cot` for a server unless told otherwise. */
   ask?: AskKind;
   /** Samples a problem; 1 unless told otherwise. */
@@ -94,7 +87,8 @@ export function runBenchmark(
   return supervise(options, async (signal) => {
     const started = Date.now();
     const { benchmark, seed = 1, limit, trainedOn = [] } = options;
-    const loaded = await load(contestant, options);
+    const { file: responses } = contestant.kind === "responses" ? contestant : {};
+    const loaded = await loadFiles(options, responses);
     const problems = selectProblems(loaded.problems, { limit, seed: `${seed}/${benchmark.name}` });
     const spec = specOf(contestant, options, loaded);
     const run = openRun({
@@ -132,66 +126,10 @@ export function runBenchmark(
   });
 }
 
-interface Loaded {
-  problems: LoadedProblem[];
-  files: BenchResults["files"];
-  responses?: Map<string, SavedResponse[]>;
-  /** Content of the responses' file. */
-  responsesHash?: string;
-}
-
-async function load(
-  contestant: Contestant,
-  { benchmark, from, images }: BenchmarkOptions,
-): Promise<Loaded> {
-  if (contestant.kind !== "responses") {
-    if (from === undefined) throw fault("runBenchmark", "no file of the benchmark is named");
-    const problems = await loadBenchmark(benchmark, from, { images });
-    return { problems: distinct(problems), files: await describeFiles(benchmarkFiles(from)) };
-  }
-  const { file } = contestant;
-  const [{ sha256 }] = await describeFiles([file]);
-  const responses = await readResponses(benchmark, file);
-  const source = from ?? file;
-  const problems = await loadBenchmark(benchmark, source, { pictures: false });
-  // A file of responses has a row a sample.
-  const first = [
-    ...new Map([...problems].reverse().map((each) => [each.problem.id, each])).values(),
-  ];
-  return {
-    problems: from === undefined ? first.reverse() : distinct(problems),
-    files: await describeFiles(benchmarkFiles(source)),
-    ...{ responses, responsesHash: sha256 },
-  };
-}
-
-function distinct(problems: readonly LoadedProblem[]): LoadedProblem[] {
-  const seen = new Set<string>();
-  for (const { problem } of problems) {
-    if (seen.has(problem.id)) {
-      throw fault("runBenchmark", `two problems have the identifier ${problem.id}`, {
-        try: "one set at a time; MMMU-Pro's settings hold the same problems",
-      });
-    }
-    seen.add(problem.id);
-  }
-  return [...problems];
-}
-
-async function describeFiles(files: readonly string[]): Promise<BenchResults["files"]> {
-  return Promise.all(
-    files.map(async (file) => {
-      const hash = createHash("sha256");
-      for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer);
-      return { name: basename(file), bytes: statSync(file).size, sha256: hash.digest("hex") };
-    }),
-  );
-}
-
 function specOf(
   contestant: Contestant,
   options: BenchmarkOptions,
-  { responses, responsesHash }: Loaded,
+  { responses, responsesHash }: LoadedFiles,
 ): BenchSpec {
   const { benchmark, rules = "official", answer = "second", judge, limit, seed = 1 } = options;
   const saved = Math.max(1, ...[...(responses?.values() ?? [])].map(({ length }) => length));
@@ -353,15 +291,19 @@ async function takeAnswers(
   };
   if (contestant.kind === "policy") {
     const batch = Math.max(1, Math.floor(ROWS / spec.samples));
-    return withEngine(contestant.policy, (engine) =>
-      collectAnswers(keyed, { ...collect, engine, batch, parallel: 1 }),
-    );
+    return collectAnswers(keyed, {
+      ...{ ...collect, batch, parallel: 1 },
+      withEngine: (work) => withEngine(contestant.policy, work),
+    });
   }
   const { client, sendSeed, extra } = contestant as Extract<Contestant, { kind: "server" }>;
   // Twice what the client lets through: a problem whose last sample is late holds nobody up.
   const parallel = 2 * client.concurrency;
   const engine = createOpenAiEngine(client, { sendSeed, extra });
-  return collectAnswers(keyed, { ...collect, engine, batch: 1, parallel });
+  return collectAnswers(keyed, {
+    ...{ ...collect, batch: 1, parallel },
+    withEngine: (work) => work(engine),
+  });
 }
 
 function versionsOf(contestant: Contestant): Record<string, string> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { BenchRecord } from "../../lib/bench/benchmark";
@@ -53,6 +53,61 @@ describe("bench/load", () => {
     await assert.rejects(recordsOf(write("e.xlsx", "")), /unknown kind of file/);
     await assert.rejects(recordsOf(path.join(folder, "none.json")), /no file/);
     await assert.rejects(recordsOf(write("f.tsv", 'id\tquestion\n1\t"open\n')), /within a field/);
+  });
+
+  it("reads the hub's parquet, and leaves plain records behind", async () => {
+    // Written by pyarrow, as the hub's files are.
+    const file = path.resolve(__dirname, "../../../test/fixtures/sources/mmk12.parquet");
+    const loaded = await loadBenchmark(benchmarkByName("mmk12"), file, { cache: folder });
+    assert.equal(loaded.length, 150);
+    const [{ problem, record }] = loaded;
+    assert.deepEqual([problem.id, problem.answer, problem.subject], ["k0", "B", "math"]);
+    assert.match(readFileSync(problem.images[0]).toString("latin1"), /^.PNG/);
+    assert.equal(record.image, problem.images[0]);
+    assert.deepEqual(JSON.parse(JSON.stringify(record)), record);
+    const bare = await loadBenchmark(benchmarkByName("mmk12"), file, { pictures: false });
+    assert.deepEqual(bare[0].problem.images, []);
+  });
+
+  it("takes a folder's parts as one set, and the configuration from OlympiadBench's file names", async () => {
+    const set = path.join(folder, "parts");
+    mkdirSync(set);
+    for (const [i, name] of ["OE_TO_physics_zh_CEE-0", "OE_TO_physics_zh_CEE-1"].entries()) {
+      const record = { id: i, question: "多少", final_answer: ["1"], answer_type: "Numerical" };
+      writeFileSync(path.join(set, `${name}.json`), JSON.stringify([record]));
+    }
+    const olympiadbench = benchmarkByName("olympiadbench");
+    const loaded = await loadBenchmark(olympiadbench, set, { cache: folder });
+    assert.deepEqual(
+      loaded.map(({ problem }) => [problem.id, problem.subject]),
+      [
+        ["0", "physics"],
+        ["1", "physics"],
+      ],
+    );
+    const [part] = olympiadbench.prompt(loaded[0].record, "cot", "official");
+    assert.ok(part.type === "text" && part.text.includes("物理"));
+    writeFileSync(path.join(set, "more.tsv"), "id\n");
+    await assert.rejects(loadBenchmark(olympiadbench, set), /files of one kind/);
+  });
+
+  it("follows VLMEvalKit's pictures of other rows, and no path out of the folder", async () => {
+    const tsv = write("same.tsv", `index\timage\tquestion\tanswer\n1\t${PNG}\tq\t7\n2\t1\tq\t8\n`);
+    const mathvision = benchmarkByName("mathvision");
+    const [first, second] = await loadBenchmark(mathvision, tsv, { cache: folder });
+    assert.deepEqual(second.problem.images, first.problem.images);
+    for (const image of ["../x.png", "/etc/passwd", "file:///etc/passwd"]) {
+      const file = write(
+        "out.json",
+        JSON.stringify([{ id: 1, question: "q", answer: "1", image }]),
+      );
+      await assert.rejects(loadBenchmark(mathvision, file), /record 1 of out\.json: .*outside/);
+    }
+    const broken = write(
+      "broken.tsv",
+      `index\timage\tquestion\tanswer\n1\t${PNG.slice(0, 30)}\tq\t7\n`,
+    );
+    await assert.rejects(loadBenchmark(mathvision, broken, { cache: folder }), /corrupt/);
   });
 
   it("finds every picture of the real samples", async function () {

@@ -1,5 +1,5 @@
 /** MathVista (arXiv 2310.02255): 1,000 problems in testmini. The authors have a model extract, and rules normalise and judge. */
-import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
+import type { AskStyle, Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { extractionQuestion } from "../judge-questions";
 import {
   byAccuracy,
@@ -69,18 +69,7 @@ export const benchmark: Benchmark = {
    * out. VLMEvalKit's file holds the whole query as the question.
    */
   prompt(record, style) {
-    const images = Math.max(1, imageCount(record));
-    const question = text(record, "question");
-    if (/^Hint: .*\nQuestion:/s.test(question)) return imagesThenText(images, question);
-    const unit = optionalText(record, "unit");
-    const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
-    const lines = [
-      `Question: ${question}${unit ? ` (Unit: ${unit})` : ""}`,
-      ...(choices.length > 0 ? ["Choices:", ...choices] : []),
-      hint(record),
-      ...(style === "cot" ? ["Solution:"] : []),
-    ];
-    return imagesThenText(images, lines.join("\n"));
+    return imagesThenText(Math.max(1, imageCount(record)), query(record, style));
   },
 
   extract(response, record, rules) {
@@ -137,6 +126,21 @@ function goldLetter(record: BenchRecord): string {
   return given ?? letter(texts(record, "choices").indexOf(goldText(record)));
 }
 
+/** What is asked, and what a model that extracts is shown of the question. */
+function query(record: BenchRecord, style: AskStyle): string {
+  const question = optionalText(record, "question") ?? "";
+  if (/^Hint: .*\nQuestion:/s.test(question)) return question;
+  const unit = optionalText(record, "unit");
+  const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
+  const lines = [
+    `Question: ${question}${unit ? ` (Unit: ${unit})` : ""}`,
+    ...(choices.length > 0 ? ["Choices:", ...choices] : []),
+    hint(record),
+    ...(style === "cot" ? ["Solution:"] : []),
+  ];
+  return lines.join("\n");
+}
+
 function hint(record: BenchRecord): string {
   if (isChoice(record)) {
     return "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end.";
@@ -168,7 +172,7 @@ function shortcut(response: string, record: BenchRecord): Step<string | null> {
   return {
     value: guess(response, record),
     rule: "extract",
-    ask: extractionQuestion("mathvista", optionalText(record, "question") ?? "", response),
+    ask: extractionQuestion("mathvista", query(record, "cot"), response),
   };
 }
 
@@ -251,8 +255,7 @@ function nearestChoice(
 
 /** What VLMEvalKit takes without asking a model: an option it can infer, or a response that is the right number already. */
 function prefetch(response: string, record: BenchRecord): Step<string | null> {
-  const question = optionalText(record, "question") ?? "";
-  const ask = extractionQuestion("mathvista", question, response);
+  const ask = extractionQuestion("mathvista", query(record, "cot"), response);
   if (isChoice(record)) {
     const option = inferOption(response, texts(record, "choices"));
     return option !== null
