@@ -24,7 +24,9 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   bench: () => import("./cli/bench"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
+  onnx: () => import("./cli/onnx"),
   runs: () => import("./cli/runs"),
+  perf: () => import("./cli/perf"),
 };
 
 /** Runs a command line. @param words without node and script @returns the exit status */

@@ -50,6 +50,8 @@ export {
   findingRows,
   truthTableRows,
 } from "./lab/reward-bench-view";
+export { comparisonFigures, comparisonTable } from "./lab/comparison";
+export { showTableFigure, type TableFigure } from "./lab/table-figure";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 
 // ---- the method
@@ -117,6 +119,13 @@ export {
 } from "../datasets/visual-math/suite/write";
 export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
 export type { Judge } from "./bench/judge";
+export {
+  measuredRow,
+  publishedTable,
+  readPublished,
+  type MeasuredRow,
+  type PublishedTable,
+} from "./bench/published";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
@@ -125,6 +134,8 @@ export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
+export { openOnnxEngine, type OpenOnnxOptions } from "./rollout/onnx/open";
+export { openTransformersJs, type TransformersJsOptions } from "./rollout/transformers-js/engine";
 export { createOpenAiEngine } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
 export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";

@@ -48,7 +48,17 @@ describe("srpo", function () {
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "equal", "score", "bench", "parity", "generate", "runs"],
+      ...[
+        "reward",
+        "reward-bench",
+        "equal",
+        "score",
+        "bench",
+        "parity",
+        "generate",
+        "onnx",
+        "runs",
+      ],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);

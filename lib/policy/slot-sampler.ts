@@ -1,0 +1,121 @@
+/**
+ * Sampling's keys and values for the lab's own operations: every row has a slot that is written in place, a group's
+ * prompt is stored once, and rows that have finished are simply not named any more. Nothing is copied from step to step.
+ */
+import type { Tensor, Tensor1D } from "@tensorflow/tfjs";
+import { tf } from "../engine/backend";
+import { LANES, type FusedOps } from "../engine/fused";
+import type { DecoderConfig } from "./config";
+import { embed, logits, withSpareRows, type FusedDecoder } from "./decoder";
+import { draw, readDrawn } from "./draw";
+import { decoderOps, fusedLayers } from "./fused-decoder";
+import { repeatLast, type Sampler, type SamplerStart } from "./plain-sampler";
+import { rotaryTables } from "./positions";
+
+/** Tokens that a slot has room for at first; it doubles when that is not enough. */
+const FIRST_CAPACITY = 64;
+
+/** The operations where there are any and they fit the decoder: a step reads heads 32 numbers at a time. */
+export function slotOps(config: DecoderConfig): FusedOps | undefined {
+  return config.headDim % (2 * LANES) === 0 ? decoderOps(config) : undefined;
+}
+
+/** Runs the prompts, each once for its whole group. @param start.maxNewTokens tokens that a row may grow to */
+export function createSlotSampler(
+  ops: FusedOps,
+  start: SamplerStart & { maxNewTokens: number },
+): Sampler {
+  const { config, decoder, batch, images, group, temperature, maxNewTokens } = start;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const promptCapacity = roundUp(Math.max(...batch.promptLengths));
+  let capacity = Math.min(FIRST_CAPACITY, roundUp(maxNewTokens));
+  let slots = Array.from({ length: batch.P * group }, (_unused, row) => row);
+  let written = 0;
+  // Text goes on with equal temporal, height and width positions, so that one row a position is all that is needed.
+  const end = Math.max(...batch.next) + maxNewTokens;
+
+  const { first, ...fixed } = tf.tidy(() => {
+    const { rows, positions } = withSpareRows(batch);
+    const packed: Tensor[] = [];
+    const shape = tf.tensor1d([heads, kvHeads, headDim, promptCapacity], "int32");
+    const table = rotaryTables(
+      Array.from({ length: 3 * end }, (_unused, i) => Math.floor(i / 3)),
+      config,
+    );
+    try {
+      const hidden = fusedLayers(
+        ...([ops, decoder, config, batch, embed(decoder, images, rows), positions] as const),
+        (i, qkv, starts) => {
+          packed[i] = tf.keep(ops.packPrompts(qkv, starts, shape));
+        },
+      );
+      return {
+        first: logits(decoder, config, repeatLast(hidden, batch, group)),
+        prompts: tf.stack(packed),
+        weights: packedWeights(ops, decoder),
+        cos: tf.tensor2d(table.cos, [end, headDim]),
+        sin: tf.tensor2d(table.sin, [end, headDim]),
+        numbers: tf.tensor1d([temperature, config.rmsNormEps]),
+        shape: tf.tensor1d(
+          [hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize],
+          "int32",
+        ),
+      };
+    } finally {
+      tf.dispose(packed);
+    }
+  });
+  let own = tf.fill([layers, slots.length, kvHeads, 2, capacity, headDim], 0);
+  const grow = (): void => {
+    const wider = tf.tidy(() => tf.concat([own, tf.zerosLike(own)], 4));
+    own.dispose();
+    own = wider;
+    capacity *= 2;
+  };
+
+  return {
+    first: (uniforms) => draw(ops, first, { temperature, uniforms }),
+    next: (tokens, positions, uniforms) => {
+      if (written === capacity) grow();
+      const places = slots.flatMap((slot, i) => {
+        const prompt = Math.floor(slot / group);
+        return [slot, prompt, batch.promptLengths[prompt], written, positions[i]];
+      });
+      written++;
+      const drawn = tf.tidy(() =>
+        ops.decodeStep({
+          ...fixed,
+          own,
+          embedding: decoder.embedding,
+          tokens: tf.tensor1d(Int32Array.from(tokens), "int32"),
+          places: tf.tensor2d(places, [slots.length, 5], "int32"),
+          uniforms: tf.tensor1d(uniforms),
+        }),
+      );
+      return readDrawn(drawn);
+    },
+    leavingPays: (alive, rows) => alive < rows,
+    keep: (places) => {
+      slots = places.map((place) => slots[place]);
+    },
+    dispose: () => tf.dispose([own, first, ...Object.values(fixed)]),
+  };
+}
+
+/** The decoder's parameters in the order of {@link StepInputs.weights}. */
+function packedWeights(ops: FusedOps, { layers, norm, head }: FusedDecoder): Tensor1D {
+  const parts = layers.flatMap((layer) => [
+    layer.inputNorm,
+    ops.packLinear(layer.qkv),
+    layer.qkvBias,
+    ops.packLinear(layer.output),
+    layer.mlpNorm,
+    ops.packLinear(layer.gateUp),
+    ops.packLinear(layer.down),
+  ]);
+  return tf.concat([...parts, norm, ops.packLinear(head)].map((part) => part.flatten()));
+}
+
+function roundUp(n: number): number {
+  return Math.ceil(n / LANES) * LANES;
+}
