@@ -14,6 +14,9 @@ import { bindingFiles, describeEngine, tf } from "./backend";
 /** The width that inputs must be a multiple of. */
 export const LANES = 16;
 
+/** In an index of the tape: a token that was never computed. */
+export const NOWHERE = -(2 ** 31);
+
 /** Heads, key/value heads and the width of a head, `[3]` int32. */
 export type HeadShape = Tensor1D;
 
@@ -60,6 +63,20 @@ export interface FusedOps {
    * @returns token, log-probability and entropy at temperature 1, `[3, A]`
    */
   decodeStep(inputs: StepInputs): Tensor2D;
+  /** Memory with nothing in it, for an operation that writes into its input. */
+  empty(shape: readonly number[]): Tensor;
+  /**
+   * One field of a layer's tape.
+   * @param prompts the field of the prompts' tokens `[Np, width]` @param which layer, offset and width of the field
+   * @param index where each token is: a row of the tape, `-1 - i` for the prompts' i-th, {@link NOWHERE} for zeros `[N]`
+   * @returns `[N, width]`
+   */
+  readTape(
+    prompts: Tensor2D,
+    tape: Tensor,
+    which: readonly [layer: number, offset: number, width: number],
+    index: Tensor1D,
+  ): Tensor2D;
   /** One token a row. @returns token, log-probability and entropy at temperature 1, `[3, A]` */
   draw(logits: Tensor2D, uniforms: Tensor1D, temperature: number): Tensor2D;
   /** `log softmax(logits)[target]`. @returns it and the log of the sum of exponentials, `[n]` each */
@@ -109,6 +126,10 @@ export interface StepInputs {
   numbers: Tensor1D;
   /** D, F, heads, key/value heads, d, L, V `[7]` int32. */
   shape: Tensor1D;
+  /** Where the step leaves what a training step needs again, `[L, R · longest, S]`; empty when nobody does. */
+  tape: Tensor;
+  /** The streams that leave the last layer, `[1, R · longest, D]`, or empty. */
+  leaving: Tensor;
 }
 
 /** Operations and how many tensors each gives. */
@@ -125,6 +146,8 @@ const OUTPUTS = {
   SrpoPackPrompts: 1,
   SrpoPackLinear: 1,
   SrpoDecodeStep: 1,
+  SrpoEmpty: 1,
+  SrpoReadTape: 1,
   SrpoDraw: 1,
   SrpoLogprobs: 2,
   SrpoLogprobsGrad: 1,
@@ -199,14 +222,18 @@ function operations(): FusedOps {
     packLinear: (weight) => only(run("SrpoPackLinear", weight)),
     decodeStep: (inputs) => {
       const { tokens, places, embedding, weights, cos, sin, prompts, own, uniforms } = inputs;
-      const { numbers, shape } = inputs;
+      const { numbers, shape, tape, leaving } = inputs;
       return only(
         run(
           ...(["SrpoDecodeStep", tokens, places, embedding, weights, cos, sin, prompts] as const),
-          ...([own, uniforms, numbers, shape] as const),
+          ...([own, uniforms, numbers, shape, tape, leaving] as const),
         ),
       );
     },
+    empty: (shape) =>
+      tf.tidy(() => only(run<Tensor[]>("SrpoEmpty", tf.tensor1d([...shape], "int32")))),
+    readTape: (prompts, tape, which, index) =>
+      only(run("SrpoReadTape", prompts, tape, tf.tensor1d([...which], "int32"), index)),
     draw: (logits, uniforms, temperature) =>
       only(run("SrpoDraw", logits, uniforms, number(temperature))),
     logprobs: (logits, target) => run("SrpoLogprobs", logits, target),

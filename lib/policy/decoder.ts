@@ -12,6 +12,7 @@ import type { DecoderConfig } from "./config";
 import { decoderOps, fusedLayers } from "./fused-decoder";
 import { attention, linear, lookUp, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import { rotaryTables } from "./positions";
+import { readTape, type RecordedBatch } from "./tape";
 import type { Weights } from "./weights";
 
 /** One layer's parameters with the projections that share an input put together. */
@@ -92,6 +93,7 @@ export function rotaryTensors(
 /**
  * Hidden states of all tokens of a grouped batch before the final norm, by the fastest way that there is here.
  * @param images merged image tokens `[sum, D]` in the order of the batch's grids
+ * @param recorded this batch as a rollout with the same weights has computed it: used instead of computing it again
  * @returns `[N', D]`: the batch's N tokens in its order, then rows without meaning up to a size that comes again
  */
 export function decode(
@@ -99,13 +101,23 @@ export function decode(
   config: DecoderConfig,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
+  recorded?: RecordedBatch,
 ): Tensor2D {
   const ops = decoderOps(config);
   if (ops === undefined) return decodePlainly(decoder, config, batch, images);
   return tf.tidy(() => {
     const { rows, positions } = withSpareRows(batch);
     const x = embed(decoder, images, rows);
-    return fusedLayers(ops, decoder, config, batch, x, positions);
+    const tape =
+      recorded === undefined
+        ? undefined
+        : readTape(
+            ops,
+            recorded.tape,
+            { prompts: recorded.prompts, completionLengths: batch.completionLengths },
+            config,
+          );
+    return fusedLayers(ops, decoder, config, batch, x, positions, { tape });
   });
 }
 

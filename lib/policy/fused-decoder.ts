@@ -10,6 +10,7 @@ import type { GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
 import type { FusedDecoder, FusedLayer } from "./decoder";
 import { rotaryTables } from "./positions";
+import type { TapeLayer, TapeReader } from "./tape";
 
 /** The lab's own operations where there are any and they fit the decoder's widths. */
 export function decoderOps({
@@ -74,10 +75,16 @@ const WEIGHTS = [
   "down",
 ] as const satisfies readonly (keyof FusedLayer)[];
 
+export interface FusedOptions {
+  /** Receives what each layer computed, and where the prompts begin; it owns none of it. */
+  keep?: (layer: number, work: TapeLayer, prompts: Tensor1D) => void;
+  /** The batch as a rollout computed it with the same weights: nothing forward is computed again. */
+  tape?: TapeReader;
+}
+
 /**
  * Hidden states after all layers, before the final norm, differentiable in the embeddings and the layers' weights.
  * @param x embeddings of the batch's N tokens, then spare rows `[N', D]` @param positions `[3 · N']`
- * @param keep receives each layer's rotated projections and where the prompts begin; it does not own them
  * @returns `[N', D]`
  */
 export function fusedLayers(
@@ -87,7 +94,7 @@ export function fusedLayers(
   batch: GroupedBatch,
   x: Tensor2D,
   positions: Int32Array,
-  keep?: (layer: number, qkv: Tensor2D, prompts: Tensor1D) => void,
+  { keep, tape }: FusedOptions = {},
 ): Tensor2D {
   const around: Surroundings = {
     ops,
@@ -102,35 +109,58 @@ export function fusedLayers(
     const [input, ...parameters] = args.slice(0, -1) as Tensor[];
     const layers = layersOf(parameters);
     const saved: Tensor[] = [];
-    let stream = input as Tensor2D;
-    let delta: Tensor2D | undefined;
-    layers.forEach((layer, i) => {
-      const work = forward(around, layer, stream, delta);
-      keep?.(i, work.qkv, around.segments.prompts);
-      [stream, delta] = [work.y, work.delta];
-      saved.push(...WORK.map((name) => work[name]));
-    });
+    let value: Tensor2D;
+    if (tape === undefined) {
+      let stream = input as Tensor2D;
+      let delta: Tensor2D | undefined;
+      for (const [i, layer] of layers.entries()) {
+        const work = forward(around, layer, stream, delta);
+        keep?.(i, work, around.segments.prompts);
+        [stream, delta] = [work.y, work.delta];
+        saved.push(...WORK.map((name) => work[name]));
+      }
+      value = delta === undefined ? stream.clone() : stream.add<Tensor2D>(delta);
+    } else {
+      value = tape.leaving();
+    }
     // The tables may be gone with their scope when the gradient is computed, so they are saved as well.
     const { cos, sin, at } = around.tables;
     const { prompts, completions } = around.segments;
-    save([...saved, ...parameters, cos, sin, at, prompts, completions, around.shape]);
+    save([...parameters, cos, sin, at, prompts, completions, around.shape, ...saved]);
     return {
-      value: delta === undefined ? stream.clone() : stream.add(delta),
+      value,
       gradFunc: (dy: Tensor, kept: Tensor[]) => {
         const tensors = kept.slice();
-        const works = layers.map(() => named(WORK, tensors.splice(0, WORK.length)));
         const again = layersOf(tensors.splice(0, WEIGHTS.length * layers.length));
-        const [cosine, sine, rows, starts, ends, heads] = tensors;
-        const then = {
+        const [cosine, sine, rows, starts, ends, heads] = tensors.splice(0, 6);
+        const then: Surroundings = {
           ...{ ops, config, shape: heads as Tensor1D },
           segments: { prompts: starts, completions: ends } as Segments,
           tables: { cos: cosine, sin: sine, at: rows } as RotaryTables,
         };
-        return backwardThrough(then, again, works as unknown as LayerWork[], dy as Tensor2D);
+        const workOf = (i: number): LayerWork =>
+          tape === undefined
+            ? (named(
+                WORK,
+                tensors.slice(i * WORK.length, (i + 1) * WORK.length),
+              ) as unknown as LayerWork)
+            : fromTape(then, again[i], tape.layer(i));
+        return backwardThrough(then, again, workOf, dy as Tensor2D);
       },
     };
   });
   return stack(x, ...weights) as Tensor2D;
+}
+
+/** A layer's work from what the tape keeps of it. */
+function fromTape({ ops, config }: Surroundings, layer: FusedLayer, kept: TapeLayer): LayerWork {
+  const [, xNormed, xInverse] = ops.addRmsNorm(
+    ...([kept.x, undefined, layer.inputNorm, config.rmsNormEps] as const),
+  );
+  const [, yNormed, yInverse] = ops.addRmsNorm(
+    ...([kept.y, undefined, layer.mlpNorm, config.rmsNormEps] as const),
+  );
+  return { ...kept, xNormed, xInverse, yNormed, yInverse, gated: ops.swiglu(kept.gateUp) };
 }
 
 /** One layer up to the sum that the next one's norm takes up. @param delta what the layer before adds to `stream` */
@@ -161,13 +191,13 @@ function forward(
 function backwardThrough(
   around: Surroundings,
   layers: readonly FusedLayer[],
-  works: readonly LayerWork[],
+  workOf: (layer: number) => LayerWork,
   dy: Tensor2D,
 ): Tensor[] {
   const gradients: Tensor[] = [];
   let slope = dy;
   for (let i = layers.length - 1; i >= 0; i--) {
-    const { dx, weights } = tf.tidy(() => backward(around, layers[i], works[i], slope));
+    const { dx, weights } = tf.tidy(() => backward(around, layers[i], workOf(i), slope));
     if (i < layers.length - 1) slope.dispose();
     slope = dx;
     gradients.unshift(...WEIGHTS.map((name) => weights[name] as Tensor));

@@ -21,7 +21,7 @@ import {
   type PreparedPrompt,
   type SampledTokens,
 } from "./sampling";
-import { createSlotSampler, slotOps } from "./slot-sampler";
+import { createSlotSampler, slotOps, type SlotSampler } from "./slot-sampler";
 
 export type { GenerateOptions, PreparedPrompt, SampledTokens } from "./sampling";
 
@@ -35,7 +35,7 @@ export async function generate(
   prompts: readonly PreparedPrompt[],
   options: GenerateOptions,
 ): Promise<SampledTokens[][]> {
-  const { group, maxNewTokens, temperature, signal } = options;
+  const { group, maxNewTokens, temperature, signal, record } = options;
   const { config } = policy;
   const ledger = openLedger(prompts, options, config.decoder);
   const batch = groupBatch(prompts, undefined, config);
@@ -45,14 +45,15 @@ export async function generate(
   const uniforms = (): Float32Array =>
     temperature === 0 ? new Float32Array(rows.length) : nextUniforms(ledger, rows);
   let sampler: Sampler | undefined;
+  let slots: SlotSampler | undefined;
   let images: Tensor2D | undefined;
   try {
     images = imageTensor(prompts, config);
     const start = { config: config.decoder, decoder, batch, images, group, temperature };
-    sampler =
-      ops === undefined
-        ? createPlainSampler(start)
-        : createSlotSampler(ops, { ...start, maxNewTokens });
+    if (ops !== undefined) {
+      slots = createSlotSampler(ops, { ...start, maxNewTokens, record: record !== undefined });
+    }
+    sampler = slots ?? createPlainSampler(start);
     let drawn = sampler.first(uniforms());
     for (let t = 0; t < maxNewTokens; t++) {
       signal?.throwIfAborted();
@@ -69,6 +70,8 @@ export async function generate(
       // tfjs blocks the event loop; an interrupt is seen here.
       if (t % 4 === 3) await new Promise(setImmediate);
     }
+    const tape = record === undefined ? undefined : slots?.takeTape();
+    if (tape !== undefined) record?.({ ...tape, completions: ledger.results });
   } finally {
     images?.dispose();
     sampler?.dispose();

@@ -9,9 +9,16 @@ const MOST_LOGITS = 2 ** 22;
 /**
  * `log softmax(states headᵀ)[target]`, row by row. Logits live a chunk of rows at a time and are computed again for the
  * gradient: no tensor of all rows by the whole vocabulary ever exists.
- * @param states after the final norm `[n, D]` @param head `[V, D]` @param target `[n]` @returns `[n]`
+ * @param states after the final norm `[n, D]` @param head `[V, D]` @param target `[n]`
+ * @param known the result, where a rollout has told it: then only the gradient is computed
+ * @returns `[n]`
  */
-export function headLogprobs(states: Tensor2D, head: Tensor2D, target: Int32Array): Tensor1D {
+export function headLogprobs(
+  states: Tensor2D,
+  head: Tensor2D,
+  target: Int32Array,
+  known?: Float32Array,
+): Tensor1D {
   const [n, D] = states.shape;
   const V = head.shape[0];
   const size = Math.max(16, Math.floor(MOST_LOGITS / V));
@@ -24,29 +31,33 @@ export function headLogprobs(states: Tensor2D, head: Tensor2D, target: Int32Arra
   const targetOf = ({ from, count }: (typeof chunks)[number]): Tensor1D =>
     tf.tensor1d(target.subarray(from, from + count), "int32");
 
+  const forward = (x: Tensor2D, W: Tensor2D, chunk: (typeof chunks)[number]): Found =>
+    tf.tidy(() => {
+      const logits: Tensor2D = tf.matMul(part(x, chunk), W, false, true);
+      const [logprob, lse] = rowLogprobs(logits, targetOf(chunk));
+      return { logprob, lse };
+    });
+
   const choose = tf.customGrad((...args) => {
     const [x, W] = args as unknown as [Tensor2D, Tensor2D];
     const save = args[args.length - 1] as unknown as (tensors: Tensor[]) => void;
-    const found = chunks.map((chunk) =>
-      tf.tidy(() => forward(tf.matMul(part(x, chunk), W, false, true), targetOf(chunk))),
-    );
-    const sums = tf.concat(found.map(([, lse]) => lse));
-    save([x, W, sums]);
+    const found = known === undefined ? chunks.map((chunk) => forward(x, W, chunk)) : [];
+    save([x, W, ...found.map(({ lse }) => lse)]);
     return {
-      value: tf.concat(found.map(([logprob]) => logprob)),
+      value:
+        known === undefined ? tf.concat(found.map(({ logprob }) => logprob)) : tf.tensor1d(known),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [states2, W2, lse] = saved as [Tensor2D, Tensor2D, Tensor1D];
+        const [states2, W2, ...sums] = saved as [Tensor2D, Tensor2D, ...Tensor1D[]];
         const slopes: Tensor2D[] = [];
         let dW: Tensor2D | undefined;
-        for (const chunk of chunks) {
+        for (const [i, chunk] of chunks.entries()) {
           const { from, count } = chunk;
           const [dx, dHead] = tf.tidy(() => {
             const own = part(states2, chunk);
             const logits: Tensor2D = tf.matMul(own, W2, false, true);
-            const dLogits = backward(
-              ...([dy.slice([from], [count]), logits, targetOf(chunk)] as const),
-              lse.slice([from], [count]),
-            );
+            const wanted = targetOf(chunk);
+            const lse = known === undefined ? sums[i] : rowLogprobs(logits, wanted)[1];
+            const dLogits = rowSlopes(dy.slice([from], [count]) as Tensor1D, logits, wanted, lse);
             const added: Tensor2D = tf.matMul(dLogits, own, true, false);
             return [
               tf.matMul<Tensor2D>(dLogits, W2),
@@ -64,8 +75,10 @@ export function headLogprobs(states: Tensor2D, head: Tensor2D, target: Int32Arra
   return choose(states, head) as Tensor1D;
 }
 
+type Found = { logprob: Tensor1D; lse: Tensor1D };
+
 /** Log-probabilities of the targets, and the log of each row's sum of exponentials. */
-function forward(logits: Tensor2D, target: Tensor1D): [logprob: Tensor1D, lse: Tensor1D] {
+function rowLogprobs(logits: Tensor2D, target: Tensor1D): [logprob: Tensor1D, lse: Tensor1D] {
   const ops = fusedOps();
   if (ops !== undefined) return ops.logprobs(logits, target);
   const lse: Tensor1D = tf.logSumExp(logits, 1);
@@ -74,9 +87,9 @@ function forward(logits: Tensor2D, target: Tensor1D): [logprob: Tensor1D, lse: T
 }
 
 /** `dy · (onehot − softmax)` */
-function backward(dy: Tensor, logits: Tensor2D, target: Tensor1D, lse: Tensor): Tensor2D {
+function rowSlopes(dy: Tensor1D, logits: Tensor2D, target: Tensor1D, lse: Tensor1D): Tensor2D {
   const ops = fusedOps();
-  if (ops !== undefined) return ops.logprobsGrad(dy as Tensor1D, logits, target, lse as Tensor1D);
+  if (ops !== undefined) return ops.logprobsGrad(dy, logits, target, lse);
   const shares = logits.sub(lse.reshape([-1, 1])).exp();
   return tf
     .oneHot(target, logits.shape[1])

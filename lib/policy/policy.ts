@@ -6,6 +6,7 @@ import type { PolicyConfig } from "./config";
 import { decode, fuseDecoder, logits, type FusedDecoder } from "./decoder";
 import { chosenLogprobs, headLogprobs, rowEntropies } from "./head";
 import { lookUp, rmsNorm } from "./layers";
+import { recordedLogprobs, type RecordedBatch } from "./tape";
 import type { Weights } from "./weights";
 
 export interface Policy {
@@ -15,15 +16,16 @@ export interface Policy {
 
 /**
  * Log-probabilities of all completion tokens of a batch, differentiable in the weights.
- * @param images merged image tokens `[sum, D]`
+ * @param images merged image tokens `[sum, D]` @param recorded the batch's forward pass, where a rollout has made it
  * @returns `[n]`, n the sum of completion lengths, in the order of {@link predictionIndices}
  */
 export function completionLogprobs(
   policy: Policy,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
+  recorded?: RecordedBatch,
 ): Tensor1D {
-  return tokenLogprobs(policy, batch, images, predictionIndices(batch));
+  return tokenLogprobs(policy, batch, images, predictionIndices(batch), recorded);
 }
 
 /**
@@ -56,11 +58,14 @@ export function tokenLogprobs(
   batch: GroupedBatch,
   images: Tensor2D | undefined,
   indices: { source: Int32Array; target: Int32Array },
+  recorded?: RecordedBatch,
 ): Tensor1D {
   return tf.tidy(() => {
-    const { decoder, states, padded } = sourceStates(policy, batch, images, indices);
+    const { decoder, states, padded } = sourceStates(policy, batch, images, indices, recorded);
     const normed = rmsNorm(states, decoder.norm, policy.config.decoder.rmsNormEps);
-    return headLogprobs(normed, decoder.head, padded).slice([0], [indices.source.length]);
+    const known = recorded && new Float32Array(padded.length);
+    if (recorded !== undefined) known?.set(recordedLogprobs(recorded));
+    return headLogprobs(normed, decoder.head, padded, known).slice([0], [indices.source.length]);
   });
 }
 
@@ -70,9 +75,10 @@ function sourceStates(
   batch: GroupedBatch,
   images: Tensor2D | undefined,
   { source, target }: { source: Int32Array; target: Int32Array },
+  recorded?: RecordedBatch,
 ): { decoder: FusedDecoder; states: Tensor2D; padded: Int32Array } {
   const decoder = fuseDecoder(weights, config.decoder);
-  const hidden = decode(decoder, config.decoder, batch, images);
+  const hidden = decode(decoder, config.decoder, batch, images, recorded);
   const [from, padded] = [source, target].map((ids) => {
     const out = new Int32Array(recurringSize(source.length));
     out.set(ids);

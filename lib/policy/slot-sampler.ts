@@ -11,6 +11,7 @@ import { draw, readDrawn } from "./draw";
 import { decoderOps, fusedLayers } from "./fused-decoder";
 import { repeatLast, type Sampler, type SamplerStart } from "./plain-sampler";
 import { rotaryTables } from "./positions";
+import { TAPE_FIELDS, tapeFits, tapeWidths, type Tape, type TapeLayer } from "./tape";
 
 /** Tokens that a slot has room for at first; it doubles when that is not enough. */
 const FIRST_CAPACITY = 64;
@@ -20,22 +21,32 @@ export function slotOps(config: DecoderConfig): FusedOps | undefined {
   return config.headDim % (2 * LANES) === 0 ? decoderOps(config) : undefined;
 }
 
-/** Runs the prompts, each once for its whole group. @param start.maxNewTokens tokens that a row may grow to */
+export interface SlotSampler extends Sampler {
+  /** What was recorded, where it was asked for; the caller owns it from now on. */
+  takeTape(): Tape | undefined;
+}
+
+/**
+ * Runs the prompts, each once for its whole group.
+ * @param start.maxNewTokens tokens that a row may grow to @param start.record whether to make a tape, if memory allows
+ */
 export function createSlotSampler(
   ops: FusedOps,
-  start: SamplerStart & { maxNewTokens: number },
-): Sampler {
-  const { config, decoder, batch, images, group, temperature, maxNewTokens } = start;
+  start: SamplerStart & { maxNewTokens: number; record: boolean },
+): SlotSampler {
+  const { config, decoder, batch, images, group, temperature, maxNewTokens, record } = start;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
   const promptCapacity = roundUp(Math.max(...batch.promptLengths));
   let capacity = Math.min(FIRST_CAPACITY, roundUp(maxNewTokens));
   let slots = Array.from({ length: batch.P * group }, (_unused, row) => row);
   let written = 0;
+  const rows = slots.length;
+  const tape = record && tapeFits(config, rows, maxNewTokens) ? openTape(ops, start) : undefined;
   // Text goes on with equal temporal, height and width positions, so that one row a position is all that is needed.
   const end = Math.max(...batch.next) + maxNewTokens;
 
-  const { first, ...fixed } = tf.tidy(() => {
-    const { rows, positions } = withSpareRows(batch);
+  const { first, nothing, ...fixed } = tf.tidy(() => {
+    const { rows: tokens, positions } = withSpareRows(batch);
     const packed: Tensor[] = [];
     const shape = tf.tensor1d([heads, kvHeads, headDim, promptCapacity], "int32");
     const table = rotaryTables(
@@ -43,12 +54,14 @@ export function createSlotSampler(
       config,
     );
     try {
-      const hidden = fusedLayers(
-        ...([ops, decoder, config, batch, embed(decoder, images, rows), positions] as const),
-        (i, qkv, starts) => {
-          packed[i] = tf.keep(ops.packPrompts(qkv, starts, shape));
+      const x = embed(decoder, images, tokens);
+      const hidden = fusedLayers(ops, decoder, config, batch, x, positions, {
+        keep: (i, work, starts) => {
+          packed[i] = tf.keep(ops.packPrompts(work.qkv, starts, shape));
+          tape?.prompts.push(keptOf(work));
         },
-      );
+      });
+      if (tape !== undefined) tape.promptsLeaving = tf.keep(hidden.clone());
       return {
         first: logits(decoder, config, repeatLast(hidden, batch, group)),
         prompts: tf.stack(packed),
@@ -60,12 +73,17 @@ export function createSlotSampler(
           [hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize],
           "int32",
         ),
+        nothing: tf.tensor1d([]),
       };
+    } catch (error) {
+      tape?.dispose();
+      throw error;
     } finally {
       tf.dispose(packed);
     }
   });
-  let own = tf.fill([layers, slots.length, kvHeads, 2, capacity, headDim], 0);
+  let handedOver = false;
+  let own = tf.fill([layers, rows, kvHeads, 2, capacity, headDim], 0);
   const grow = (): void => {
     const wider = tf.tidy(() => tf.concat([own, tf.zerosLike(own)], 4));
     own.dispose();
@@ -90,6 +108,8 @@ export function createSlotSampler(
           tokens: tf.tensor1d(Int32Array.from(tokens), "int32"),
           places: tf.tensor2d(places, [slots.length, 5], "int32"),
           uniforms: tf.tensor1d(uniforms),
+          tape: tape?.written ?? nothing,
+          leaving: tape?.leaving ?? nothing,
         }),
       );
       return readDrawn(drawn);
@@ -98,8 +118,45 @@ export function createSlotSampler(
     keep: (places) => {
       slots = places.map((place) => slots[place]);
     },
-    dispose: () => tf.dispose([own, first, ...Object.values(fixed)]),
+    takeTape: () => {
+      handedOver = true;
+      return tape;
+    },
+    dispose: () => {
+      tf.dispose([own, first, nothing, ...Object.values(fixed)]);
+      if (!handedOver) tape?.dispose();
+    },
   };
+}
+
+/** A tape with room for every token, to be written by the prefill and the steps. */
+function openTape(
+  ops: FusedOps,
+  { config, batch, group, maxNewTokens }: SamplerStart & { maxNewTokens: number },
+): Tape {
+  const tokens = batch.P * group * maxNewTokens;
+  const width = Object.values(tapeWidths(config)).reduce((a, b) => a + b, 0);
+  const tape: Tape = {
+    prompts: [],
+    promptsLeaving: undefined,
+    promptLengths: batch.promptLengths,
+    completions: [],
+    written: ops.empty([config.layers, tokens, width]),
+    leaving: ops.empty([1, tokens, config.hiddenSize]),
+    group,
+    longest: maxNewTokens,
+    dispose: () => {
+      tf.dispose([tape.written, tape.leaving]);
+      tf.dispose(tape.prompts as unknown as Tensor[]);
+      tape.promptsLeaving?.dispose();
+    },
+  };
+  return tape;
+}
+
+function keptOf(work: TapeLayer): TapeLayer {
+  const fields = TAPE_FIELDS.map((field) => [field, tf.keep(work[field].clone())]);
+  return Object.fromEntries(fields) as TapeLayer;
 }
 
 /** The decoder's parameters in the order of {@link StepInputs.weights}. */

@@ -14,6 +14,7 @@ import { headLogprobs } from "../../lib/policy/head";
 import { completionLogprobs, type Policy } from "../../lib/policy/policy";
 import type { GenerateOptions, PreparedPrompt } from "../../lib/policy/sampling";
 import { slotOps } from "../../lib/policy/slot-sampler";
+import { recordedBatch, tapeFits, type RecordedBatch, type Tape } from "../../lib/policy/tape";
 import { lossAndGradients } from "../../lib/train/optimizer";
 import { BASE_POLICY, maxAbsDifference, randomPrompt, randomText } from "./fixture";
 
@@ -140,17 +141,17 @@ describe("fused operations", () => {
     states.dispose();
   });
 
-  describe("in sampling", () => {
-    const sample = (options: Partial<GenerateOptions> = {}): ReturnType<typeof generate> =>
-      generate(policy, prompts, {
-        group: 4,
-        // More than a slot has room for at first.
-        maxNewTokens: 80,
-        temperature: 1,
-        keys: ["a", "b", "c"],
-        ...options,
-      });
+  const sample = (options: Partial<GenerateOptions> = {}): ReturnType<typeof generate> =>
+    generate(policy, prompts, {
+      group: 4,
+      // More than a slot has room for at first.
+      maxNewTokens: 80,
+      temperature: 1,
+      keys: ["a", "b", "c"],
+      ...options,
+    });
 
+  describe("in sampling", () => {
     for (const [name, options] of Object.entries({
       greedily: { temperature: 0 },
       "at temperature 1": {},
@@ -184,6 +185,60 @@ describe("fused operations", () => {
       const good = tf.memory().numTensors;
       await sample();
       assert.equal(tf.memory().numTensors, good);
+    });
+  });
+
+  describe("a rollout's tape", () => {
+    it("gives the update's log-probabilities and gradients, for any part of the rollout", async () => {
+      const names = policy.weights.names.filter((name) => name.startsWith("model."));
+      const tapes: Tape[] = [];
+      const before = tf.memory().numTensors;
+      const groups = await sample({
+        stopIds: [5, 20, 40, 60],
+        record: (tape) => tapes.push(tape),
+      });
+      assert.equal(tapes.length, 1);
+      const lengths = new Set(groups.flat().map(({ ids }) => ids.length));
+      assert.ok(lengths.size > 4 && lengths.has(1), `lengths ${[...lengths]}`);
+      for (const chosen of [[0, 1, 2], [2, 0], [1]]) {
+        // prettier-ignore
+        const some = chosen.map((p) => prompts[p]);
+        const ids = chosen.map((p) => groups[p].map((row) => row.ids));
+        const run = (recorded?: RecordedBatch): { loss: number; gradients: Float32Array[] } => {
+          const images = imageTensor(some, policy.config);
+          const { loss, gradients } = lossAndGradients(policy.weights, names, () => {
+            const batch = groupBatch(some, ids, policy.config);
+            const scores = completionLogprobs(policy, batch, images, recorded);
+            return scores.mul(tf.range(0, scores.size).sin()).sum();
+          });
+          images?.dispose();
+          const values = gradients.map((gradient) => gradient.dataSync<"float32">().slice());
+          tf.dispose(gradients);
+          return { loss, gradients: values };
+        };
+        const again = run();
+        const rows = chosen.map((p) => groups[p]);
+        const recorded = recordedBatch(tapes[0], chosen, rows);
+        assert.ok(recorded !== undefined);
+        const taped = run(recorded);
+        assert.ok(Math.abs(taped.loss - again.loss) < 1e-4 * Math.abs(again.loss) + 1e-3);
+        names.forEach((name, i) => {
+          const values = again.gradients[i];
+          const scale = Math.hypot(...values) / Math.sqrt(values.length);
+          const off = maxAbsDifference(taped.gradients[i], values);
+          assert.ok(off < 2e-3 * scale, `${name} is off by ${off}, typically ${scale}`);
+        });
+      }
+      const others = groups.map((group) => group.map(({ ids }) => ({ ids: [...ids] })));
+      assert.equal(recordedBatch(tapes[0], [0, 1, 2], others), undefined, "not the same rollout");
+      tapes[0].dispose();
+      assert.equal(tf.memory().numTensors, before);
+    });
+
+    it("is not made where it would take too much memory", async () => {
+      const { decoder } = policy.config;
+      assert.ok(tapeFits(decoder, 128, 144));
+      assert.ok(!tapeFits({ ...decoder, hiddenSize: 3584, layers: 28 }, 128, 144));
     });
   });
 

@@ -163,7 +163,7 @@ struct Place {
 // H query heads of one key/value head, all from the prompt's and the row's own keys. @param s scratch `[H, ld]`
 template <int H>
 void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, const float* q,
-            float* out, float* s, int64_t ld) {
+            float* out, float* lse, float* s, int64_t ld) {
   const int d = own.d, length = at.promptLength, count = at.written + 1;
   const float scale = 1.0f / std::sqrt(float(d));
   // Both kinds of keys come in whole blocks; what fills the blocks up must not count.
@@ -184,7 +184,9 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
       Store(scores + j, e);
       sum += e;
     }
-    inverse[h] = 1.0f / Sum(sum);
+    const float total = Sum(sum);
+    inverse[h] = 1.0f / total;
+    lse[h] = top + std::log(total);
   }
   for (int j = 0; j < d; j += 2 * W) {
     Vec sum[H][2] = {};
@@ -198,8 +200,8 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
 
 // Adds the bias, turns queries and keys, remembers key and value, and attends. @param x projections, changed in place
 void AttendRow(float* x, const float* bias, const float* cos, const float* sin, const Cache& prompt,
-               const Cache& own, const Place& at, const Shape& shape, float* mixed, float* s,
-               int64_t ld) {
+               const Cache& own, const Place& at, const Shape& shape, float* mixed, float* lse,
+               float* s, int64_t ld) {
   const int d = shape.d, half = d / 2, g = shape.heads / shape.kvHeads;
   for (int j = 0; j < shape.projected(); j++) x[j] += bias[j];
   for (int h = 0; h < shape.heads + shape.kvHeads; h++) {
@@ -215,9 +217,60 @@ void AttendRow(float* x, const float* bias, const float* cos, const float* sin, 
               x + (shape.heads + shape.kvHeads + kv) * d);
     int h = kv * g;
     for (; h + 2 <= (kv + 1) * g; h += 2) {
-      Attend<2>(prompt, own, at, kv, x + h * d, mixed + h * d, s, ld);
+      Attend<2>(prompt, own, at, kv, x + h * d, mixed + h * d, lse + h, s, ld);
     }
-    if (h < (kv + 1) * g) Attend<1>(prompt, own, at, kv, x + h * d, mixed + h * d, s, ld);
+    if (h < (kv + 1) * g) {
+      Attend<1>(prompt, own, at, kv, x + h * d, mixed + h * d, lse + h, s, ld);
+    }
+  }
+}
+
+// What a training step needs again of every token and layer: the stream that enters `[D]`, turned projections `[C]`,
+// mixed values `[H·d]` and their log-sums `[H]`, the stream after attention `[D]`, gate and up `[2F]`, end to end.
+struct Tape {
+  float* data;
+  int64_t tokens, longest;
+  const Shape& shape;
+  enum Field { kEntering, kProjected, kMixed, kLse, kAttended, kGateUp, kEnd };
+  int64_t offset(Field field) const {
+    const int64_t widths[] = {shape.hidden,  shape.projected(), shape.mixed(),
+                              shape.heads, shape.hidden,      2 * shape.inner};
+    int64_t at = 0;
+    for (int i = 0; i < field; i++) at += widths[i];
+    return at;
+  }
+  void write(int layer, const Place& at, Field field, const float* values) const {
+    if (data == nullptr) return;
+    const int64_t token = layer * tokens + at.slot * longest + at.written;
+    std::copy_n(values, offset(Field(field + 1)) - offset(field), data + token * offset(kEnd) + offset(field));
+  }
+};
+
+// (numbers of the output's shape) -> memory with nothing in it
+void Empty(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  std::vector<int64_t> shape(call.ints(0), call.ints(0) + call.size(0));
+  call.out(0, shape);
+}
+
+// (one field of the prompts' tokens [Np, width], tape [L, T, S], layer offset width [3], where each token is [N])
+// -> [N, width]. A token at i >= 0 is the tape's, at i < 0 the prompts' (-1 - i); what is nowhere (the least int) is 0.
+void ReadTape(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  const float *prompts = call.floats(0), *tape = call.floats(1);
+  const int32_t *which = call.ints(2), *index = call.ints(3);
+  const int64_t n = call.size(3), width = which[2], stride = call.dim(1, 2);
+  const float* layer = tape + which[0] * call.dim(1, 1) * stride + which[1];
+  float* out = call.out(0, {n, width});
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < n; i++) {
+    if (index[i] == INT32_MIN) {
+      std::fill_n(out + i * width, width, 0.0f);
+    } else {
+      const float* from = index[i] < 0 ? prompts + (-1 - int64_t(index[i])) * width
+                                       : layer + index[i] * stride;
+      std::copy_n(from, width, out + i * width);
+    }
   }
 }
 
@@ -308,8 +361,9 @@ void Draw(void*, TF_OpKernelContext* context) {
 }
 
 // (tokens [A], places [A, 5], embedding [V, D], weights, cos [U, d], sin [U, d], prompt caches [L, P, KV, 2, cap, d],
-//  own caches [L, R, KV, 2, cap, d], uniforms [A], temperature and epsilon [2], shape [7]) -> drawn [3, A]
-// The own caches are written in place.
+//  own caches [L, R, KV, 2, cap, d], uniforms [A], temperature and epsilon [2], shape [7], tape [L, R · longest, S] and
+//  streams that leave the last layer [1, R · longest, D], or both empty) -> drawn [3, A]
+// The own caches and the tape are written in place.
 void DecodeStep(void*, TF_OpKernelContext* context) {
   Call call(context);
   const int rows = int(call.size(0));
@@ -322,6 +376,9 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
   const int64_t promptSize = call.size(6) / shape.layers, ownSize = call.size(7) / shape.layers;
   const int promptCapacity = int(call.dim(6, 4)), ownCapacity = int(call.dim(7, 4));
   const float* final = weights + shape.layers * Weights::Size(shape);
+  const bool records = call.size(11) != 0;
+  const int64_t recorded = records ? call.dim(11, 1) : 0;
+  const Tape tape{records ? call.cache(11) : nullptr, recorded, recorded / call.dim(7, 1), shape};
   float* out = call.out(0, {3, rows});
 
   const int64_t ldD = Padded(D), ldC = Padded(C), ldM = shape.mixed(), ldF = Padded(2 * F);
@@ -331,7 +388,12 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
 #pragma omp parallel
   {
     std::vector<float> stream(block * ldD), normed(block * ldD), projected(block * ldC),
-        mixed(block * ldM), gateUp(block * ldF), logits(block * ldV), scratch(std::max(2 * ldS, ldV));
+        mixed(block * ldM), lse(shape.heads), gateUp(block * ldF), logits(block * ldV),
+        scratch(std::max(2 * ldS, ldV));
+    const auto place = [places](int row) {
+      const int32_t* p = places + 5 * row;
+      return Place{p[0], p[1], p[2], p[3], p[4]};
+    };
 #pragma omp for schedule(dynamic)
     for (int first = 0; first < rows; first += block) {
       const int count = std::min(block, rows - first);
@@ -346,18 +408,30 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
         RmsNorm(count, D, stream.data(), w.inputNorm, eps, normed.data(), ldD);
         Linear(count, D, C, normed.data(), ldD, w.qkv, projected.data(), ldC, false);
         for (int i = 0; i < count; i++) {
-          const int32_t* p = places + 5 * (first + i);
-          const Place at{p[0], p[1], p[2], p[3], p[4]};
-          if (i + 1 < count) Prefetch(own, p[5], p[8]);
+          const Place at = place(first + i);
+          if (i + 1 < count) Prefetch(own, place(first + i + 1).slot, at.written);
           AttendRow(projected.data() + i * ldC, w.bias, cos + int64_t(at.position) * d,
                     sin + int64_t(at.position) * d, prompt, own, at, shape, mixed.data() + i * ldM,
-                    scratch.data(), ldS);
+                    lse.data(), scratch.data(), ldS);
+          tape.write(l, at, Tape::kEntering, stream.data() + i * ldD);
+          tape.write(l, at, Tape::kProjected, projected.data() + i * ldC);
+          tape.write(l, at, Tape::kMixed, mixed.data() + i * ldM);
+          tape.write(l, at, Tape::kLse, lse.data());
         }
         Linear(count, ldM, D, mixed.data(), ldM, w.output, stream.data(), ldD, true);
         RmsNorm(count, D, stream.data(), w.mlpNorm, eps, normed.data(), ldD);
         Linear(count, D, 2 * F, normed.data(), ldD, w.gateUp, gateUp.data(), ldF, false);
+        for (int i = 0; i < count; i++) {
+          tape.write(l, place(first + i), Tape::kAttended, stream.data() + i * ldD);
+          tape.write(l, place(first + i), Tape::kGateUp, gateUp.data() + i * ldF);
+        }
         Gate(count, F, gateUp.data(), ldF);
         Linear(count, F, D, gateUp.data(), ldF, w.down, stream.data(), ldD, true);
+      }
+      for (int i = 0; i < count && records; i++) {
+        const Place at = place(first + i);
+        std::copy_n(stream.data() + i * ldD, D,
+                    call.cache(12) + (at.slot * tape.longest + at.written) * D);
       }
       RmsNorm(count, D, stream.data(), final, eps, normed.data(), ldD);
       Linear(count, D, shape.vocabulary, normed.data(), ldD, final + D, logits.data(), ldV, false);
@@ -383,8 +457,11 @@ void RegisterDecode() {
   Register("SrpoDecodeStep",
            {"tokens: int32", "places: int32", "embedding: float", "weights: float", "cos: float",
             "sin: float", "prompts: float", "own: float", "uniforms: float", "numbers: float",
-            "shape: int32"},
+            "shape: int32", "tape: float", "leaving: float"},
            {"drawn: float"}, DecodeStep);
+  Register("SrpoEmpty", {"shape: int32"}, {"memory: float"}, Empty);
+  Register("SrpoReadTape", {"prompts: float", "tape: float", "which: int32", "index: int32"},
+           {"field: float"}, ReadTape);
 }
 
 }  // namespace srpo
