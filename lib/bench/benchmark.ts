@@ -7,7 +7,8 @@ import type { Problem } from "../types";
 import type { Step } from "./judge";
 
 /** Whose rules: the benchmark's authors', VLMEvalKit's (MM-EUREKA's and SRPO's scripts derive from it), lmms-eval's. */
-export type RuleFamily = "official" | "vlmevalkit" | "lmms-eval";
+export const RULE_FAMILIES = ["official", "vlmevalkit", "lmms-eval"] as const;
+export type RuleFamily = (typeof RULE_FAMILIES)[number];
 
 /** A benchmark's own record, one JSON object: fields that nobody has checked. */
 export type BenchRecord = Readonly<Record<string, unknown>>;

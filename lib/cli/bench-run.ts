@@ -1,13 +1,13 @@
 /** `srpo bench run`: a policy, a server's model or saved responses on a benchmark. */
 import { Command, Option } from "commander";
 import { ASK_KINDS, type AskKind } from "../bench/ask";
-import type { RuleFamily } from "../bench/benchmark";
+import { RULE_FAMILIES, type RuleFamily } from "../bench/benchmark";
 import { benchmarkByName } from "../bench/benchmarks";
 import type { BenchResults } from "../bench/results";
 import { writeFileAtomic } from "../engine/files";
 import { benchPage, caveats } from "../lab/bench-view";
 import { stageViews, watch } from "../lab/watch";
-import { shownPath } from "../paths";
+import { basePolicyFolder, shownPath } from "../paths";
 import { createChatClient, type ChatClient } from "../rollout/openai/client";
 import { runBenchmark, type Contestant } from "../stages/benchmark";
 import { exportedModel } from "../stages/exported";
@@ -17,8 +17,6 @@ import { announceEngine } from "./engine";
 import { say, UsageError, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
 import { openPipeline, specOf } from "./stage";
-import { FAMILIES } from "./score";
-import { basePolicyFolder } from "../paths";
 
 interface Options {
   from: string[];
@@ -102,7 +100,9 @@ export const runCommand = new Command("run")
   )
   .option("--limit <n>", "problems at most: a stratified sample", wholeNumber(1))
   .option("--seed <seed>", "of the samples and of the limit", "1")
-  .addOption(new Option("--rules <family>", "whose rules").choices(FAMILIES).default("official"))
+  .addOption(
+    new Option("--rules <family>", "whose rules").choices(RULE_FAMILIES).default("official"),
+  )
   .addOption(
     new Option("--answer <which>", "of a two-solution response")
       .choices(["second", "first"])

@@ -22,6 +22,7 @@ import { scoreRecord, scoreWithJudge } from "../bench/score";
 import { findSeen } from "../bench/seen";
 import { selectProblems } from "../bench/select";
 import { describeEngine } from "../engine/backend";
+import { fault } from "../engine/errors";
 import { canonicalJson, contentHash, writeFileAtomic } from "../engine/files";
 import { mapBounded } from "../engine/lists";
 import { labVersion, runsFolder } from "../paths";
@@ -135,6 +136,11 @@ function specOf(
   { responses, responsesHash }: LoadedFiles,
 ): BenchSpec {
   const { benchmark, rules = "official", answer = "second", judge, limit, seed = 1 } = options;
+  if (contestant.kind === "policy" && options.topP !== undefined) {
+    throw fault("runBenchmark", "a policy in this process samples from all tokens", {
+      ...{ got: { topP: options.topP }, try: "a temperature, or a server" },
+    });
+  }
   const saved = Math.max(1, ...[...(responses?.values() ?? [])].map(({ length }) => length));
   return {
     benchmark: benchmark.name,
