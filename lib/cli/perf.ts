@@ -37,7 +37,8 @@ Example:
 
 export const command = new Command("perf")
   .description("Measures the speed of the trainers on this machine.")
-  .addCommand(grpo);
+  .addCommand(grpo)
+  .addHelpText("after", "\nExample:\n  npx srpo perf grpo --hidden 128 --threads 1");
 
 function count(text: string): number {
   const value = Number(text);
