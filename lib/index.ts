@@ -23,6 +23,7 @@ export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
 export { evaluate, type EvaluationResult, type EvaluationRow } from "./stages/evaluate";
 export { runBenchmark, type BenchmarkOptions, type Contestant } from "./stages/benchmark";
+export { exportedModel, type ExportedModel } from "./stages/exported";
 export { downloadFiles, type DownloadOptions } from "../datasets/hub/download";
 
 // ---- what a notebook shows

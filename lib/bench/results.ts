@@ -27,8 +27,8 @@ export interface ScoredProblem {
 /** What determined the verdicts. */
 export interface BenchSpec {
   benchmark: string;
-  /** `srpo/hash` of a policy, a server's model, a file of responses. */
-  model: { name: string; kind: "policy" | "server" | "responses"; of: string };
+  /** `srpo/hash` of a policy, a server's model, exported models, a file of responses. */
+  model: { name: string; kind: "policy" | "server" | "export" | "responses"; of: string };
   /** `null` for saved responses: nobody knows how they were asked for. */
   sampling: Sampling | null;
   samples: number;

@@ -10,6 +10,7 @@ import { stageViews, watch } from "../lab/watch";
 import { basePolicyFolder, shownPath } from "../paths";
 import type { ChatClient, ClientOptions } from "../rollout/openai/client";
 import { runBenchmark, type Contestant } from "../stages/benchmark";
+import { exportedModel } from "../stages/exported";
 import { findPolicy, policyNames } from "../stages/pipeline";
 import { benchmarkArgument, fetchSet } from "./bench-get";
 import { announceEngine } from "./engine";
@@ -23,6 +24,8 @@ interface Options {
   images?: string;
   set?: string;
   policy?: string;
+  onnx?: string;
+  dtype: string;
   model?: string;
   baseUrl?: string;
   responses?: string;
@@ -80,6 +83,11 @@ export const runCommand = new Command("run")
   .option("--images <dir>", "where the records' picture paths begin (default: the file's folder)")
   .option("--set <name>", "part of the benchmark on the hub; srpo bench get --help lists them")
   .option("--policy <policy>", `${policyNames.join(", ")}, or a checkpoint folder`)
+  .option(
+    "--onnx <dir>",
+    "ONNX models: a folder of srpo onnx export, or a published export in transformers.js's layout",
+  )
+  .option("--dtype <type>", "which files of a published export: fp32, q8, q4, …", "fp32")
   .option("--model <name>", "a model of an OpenAI-compatible server")
   .option(
     "--base-url <address>",
@@ -192,10 +200,11 @@ Examples:
 
 /** @throws UsageError unless exactly one is named */
 async function contestantOf(options: Options): Promise<Contestant> {
-  const { policy, model, responses } = options;
-  if ([policy, model, responses].filter((each) => each !== undefined).length !== 1) {
-    throw new UsageError("name one of --policy, --model and --responses");
+  const { policy, onnx, model, responses } = options;
+  if ([policy, onnx, model, responses].filter((each) => each !== undefined).length !== 1) {
+    throw new UsageError("name one of --policy, --onnx, --model and --responses");
   }
+  if (onnx !== undefined) return exportedModel(onnx, { dtype: options.dtype });
   if (responses !== undefined) return { kind: "responses", file: responses };
   if (policy !== undefined) {
     const pipeline = openPipeline(specOf({ set: {} }), basePolicyFolder);
@@ -238,6 +247,7 @@ async function sourceOf(
 
 function nameOf(contestant: Contestant): string {
   if (contestant.kind === "policy") return contestant.policy.name;
+  if (contestant.kind === "export") return contestant.name;
   return contestant.kind === "server" ? contestant.client.model : "saved responses";
 }
 

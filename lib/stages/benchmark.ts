@@ -33,6 +33,7 @@ import { openRun } from "../train/run";
 import { loadFiles, type FileOptions, type LoadedFiles } from "./benchmark-files";
 import { collectAnswers, type Answer, type KeyedProblem } from "./answers";
 import { supervise, withEngine, type PolicyRef, type StageOptions } from "./context";
+import { withExported, type ExportedModel } from "./exported";
 
 /** Who answers. */
 export type Contestant =
@@ -43,11 +44,13 @@ export type Contestant =
       sendSeed?: boolean;
       extra?: Readonly<Record<string, unknown>>;
     }
+  /** @see exportedModel */
+  | ExportedModel
   /** @see readResponses */
   | { kind: "responses"; file: string; name?: string };
 
 export interface BenchmarkOptions extends FileOptions, Omit<StageOptions, "force"> {
-  /** `lab` or `lab-reflect` for a policy, as it was trained, and `cot` for a server unless told otherwise. */
+  /** `lab` or `lab-reflect` for a policy, as it was trained, and `cot` for all others unless told otherwise. */
   ask?: AskKind;
   /** Samples a problem; 1 unless told otherwise. */
   samples?: number;
@@ -149,7 +152,7 @@ function specOf(
             ask: options.ask ?? defaultAsk(contestant),
             temperature: options.temperature ?? 0,
             topP: options.topP ?? null,
-            maxNewTokens: options.maxNewTokens ?? (contestant.kind === "policy" ? 144 : 2048),
+            maxNewTokens: options.maxNewTokens ?? (defaultAsk(contestant) === "cot" ? 2048 : 144),
           },
     samples: responses === undefined ? (options.samples ?? 1) : saved,
     ...{ rules, answer, limit: limit ?? null, seed: String(seed) },
@@ -166,6 +169,8 @@ function modelOf(contestant: Contestant, responsesHash: string | undefined): Ben
       const extra = contestant.extra === undefined ? "" : ` ${canonicalJson(contestant.extra)}`;
       return { name: model, kind: "server", of: `${server} ${model}${extra}` };
     }
+    case "export":
+      return { name: contestant.name, kind: "export", of: contestant.of };
     case "responses":
       return {
         name: contestant.name ?? basename(contestant.file),
@@ -175,6 +180,7 @@ function modelOf(contestant: Contestant, responsesHash: string | undefined): Ben
 }
 
 function defaultAsk(contestant: Contestant): AskKind {
+  if (contestant.kind === "export") return contestant.ask;
   if (contestant.kind !== "policy") return "cot";
   return contestant.policy.style === "reflect" ? "lab-reflect" : "lab";
 }
@@ -295,11 +301,14 @@ async function takeAnswers(
       );
     },
   };
-  if (contestant.kind === "policy") {
+  if (contestant.kind === "policy" || contestant.kind === "export") {
     const batch = Math.max(1, Math.floor(ROWS / spec.samples));
     return collectAnswers(keyed, {
       ...{ ...collect, batch, parallel: 1 },
-      withEngine: (work) => withEngine(contestant.policy, work),
+      withEngine: (work) =>
+        contestant.kind === "policy"
+          ? withEngine(contestant.policy, work)
+          : withExported(contestant, work),
     });
   }
   const { client, sendSeed, extra } = contestant as Extract<Contestant, { kind: "server" }>;
@@ -324,7 +333,7 @@ function usageOf(answers: readonly Answer[], contestant: Contestant): BenchResul
   if (contestant.kind === "responses") return { promptTokens: null, completionTokens: null };
   const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
   const completionTokens = sum(answers.map((answer) => answer.completionTokens));
-  if (contestant.kind === "policy") return { promptTokens: null, completionTokens };
+  if (contestant.kind !== "server") return { promptTokens: null, completionTokens };
   const usage = { promptTokens: sum(answers.map((a) => a.promptTokens ?? 0)), completionTokens };
   const { prices } = contestant.client;
   return prices === undefined ? usage : { ...usage, dollars: costOf(usage, prices) };
