@@ -8,6 +8,7 @@ import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { fault } from "../engine/errors";
 import type { PolicyConfig } from "./config";
+import { createTokenCounter } from "./token-count";
 import type { Grid } from "./vision";
 
 /** One turn, in the form that chat templates of vision models expect. */
@@ -89,7 +90,7 @@ export function loadTokenizer(dir: string): Tokenizer {
     },
     idOf,
     tokenOf: (id) => hub.id_to_token(id),
-    countTokens: (text) => encode(text).length,
+    countTokens: createTokenCounter(hub, definition, config) ?? ((text) => encode(text).length),
     applyChatTemplate: (messages, { addGenerationPrompt = false } = {}) =>
       template({
         messages,
