@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   eval: () => import("./cli/eval"),
   reward: () => import("./cli/reward"),
   "reward-bench": () => import("./cli/reward-bench"),
+  "serve-reward": () => import("./cli/serve-reward"),
   equal: () => import("./cli/equal"),
   score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),

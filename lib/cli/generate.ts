@@ -5,7 +5,7 @@ import { generate, type PreparedPrompt } from "../policy/generate";
 import { encodePrompt, type Message } from "../policy/tokenizer";
 import { imageFeatures } from "../policy/vision";
 import { startEngine } from "./engine";
-import { writeRow } from "./io";
+import { wholeNumber, writeRow } from "./io";
 
 interface Options {
   checkpoint: string;
@@ -81,14 +81,6 @@ async function preparePrompt(
 
 function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && Number.isSafeInteger(value)) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
-  };
 }
 
 function temperature(text: string): number {
