@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   reward: () => import("./cli/reward"),
   "reward-bench": () => import("./cli/reward-bench"),
   "serve-reward": () => import("./cli/serve-reward"),
+  export: () => import("./cli/export"),
   equal: () => import("./cli/equal"),
   score: () => import("./cli/score"),
   parity: () => import("./cli/parity"),

@@ -48,7 +48,17 @@ describe("srpo", function () {
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "serve-reward", "equal", "score", "parity", "generate", "runs"],
+      ...[
+        "reward",
+        "reward-bench",
+        "serve-reward",
+        "export",
+        "equal",
+        "score",
+        "parity",
+        "generate",
+        "runs",
+      ],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);
