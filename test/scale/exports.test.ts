@@ -17,9 +17,10 @@ import { rewardIdentity } from "../../lib/scale/reward-server/server";
 import { loadProblems } from "../../lib/stages/problems";
 import type { Problem, ReflectionSample } from "../../lib/types";
 import { FIXTURES, temporaryFolder } from "../policy/fixture";
+import { environmentProgram } from "./environments";
 
-/** A Python with pyarrow, datasets, Pillow and PyYAML: the one in `SRPO_EXPORT_PYTHON`, or the one in `.venv-export`. */
-const python = process.env.SRPO_EXPORT_PYTHON ?? join(FIXTURES, "../../.venv-export/bin/python");
+/** A Python with pyarrow, datasets, Pillow and PyYAML. */
+const python = environmentProgram("export", "python");
 
 describe("exports", function () {
   this.timeout(120_000);
@@ -251,7 +252,7 @@ describe("exports", function () {
   });
 
   it("write YAML that PyYAML reads as what was meant", function () {
-    if (!existsSync(python)) this.skip();
+    if (python === undefined) return this.skip();
     const tree = {
       a: 1e-7,
       b: "1e-7",
@@ -269,7 +270,7 @@ describe("exports", function () {
   });
 
   it("hold parquet that pyarrow and datasets read, pictures decoded", function () {
-    if (!existsSync(python)) this.skip();
+    if (python === undefined) return this.skip();
     const script = `
 import io, json, sys
 import pyarrow.parquet as pq

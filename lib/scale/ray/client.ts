@@ -192,9 +192,11 @@ function rayAddress(given: string | undefined): string {
   });
 }
 
-/** Ray answers errors with a traceback; its last line says what was wrong. */
+/** Ray answers errors with a traceback, of which the line with the error's name says what was wrong. */
 function refusal(method: string, path: string, status: number, text: string): LabError {
-  const last = text.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+  const all = text.trim().split("\n");
+  const said = all.filter((line) => /^[\w.]*(?:Error|Exception)\b/.test(line)).at(-1) ?? all[0];
+  const last = said.slice(0, 300);
   const hint =
     status === 401 || status === 403
       ? `the token of the cluster in ${TOKEN_VARIABLE}`

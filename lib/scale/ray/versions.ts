@@ -24,7 +24,7 @@ export async function clusterVersions(
   client: RayClient,
 ): Promise<Readonly<Record<string, string>>> {
   const id = await client.submit({
-    entrypoint: `python -c '${PROGRAM}'`,
+    entrypoint: `python3 -c '${PROGRAM}'`,
     metadata: { purpose: "srpo preflight" },
   });
   let printed = "";
