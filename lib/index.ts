@@ -103,6 +103,14 @@ export { loadBenchmark, readRecords } from "./bench/load";
 export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
 export type { Judge } from "./bench/judge";
 
+// ---- the way to a cluster
+export { writeExport, readExport, type ExportOptions } from "./scale/exports/export";
+export { exportTargets } from "./scale/exports/index";
+export { startRewardServer, type RewardServerOptions } from "./scale/reward-server/server";
+export { preflight } from "./scale/preflight/preflight";
+export { renderFindings, type Finding } from "./scale/preflight/finding";
+export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client";
+
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
 export { savePolicy } from "./policy/checkpoint";

@@ -7,7 +7,7 @@ envs="${SRPO_ENVS:-.cache/envs}"
 make() {
   local name="$1"
   shift
-  [ -e "$envs/$name/ready" ] && return
+  [ -e "$envs/$name/ready" ] && return 0
   python3 -m venv "$envs/$name"
   "$envs/$name/bin/pip" install --quiet "$@"
   touch "$envs/$name/ready"
@@ -15,7 +15,11 @@ make() {
 for name in "${@:-export ray}"; do
   for one in $name; do
     case "$one" in
-      export) make export pyarrow==26.0.1 datasets==5.2.0 pillow pyyaml aiohttp ;;
+      export)
+        make export pyarrow==26.0.1 datasets==5.2.0 pillow pyyaml aiohttp==3.14.5
+        # Its client alone is wanted, not the gigabytes that it trains with.
+        "$envs/export/bin/pip" install --quiet --no-deps openrlhf==0.11.2
+        ;;
       ray) make ray "ray[default]==2.60.0" ;;
       *) echo "export or ray, not $one" >&2; exit 2 ;;
     esac

@@ -11,6 +11,7 @@ import { rewardIdentity, startRewardServer } from "../../lib/scale/reward-server
 import type { RewardServer } from "../../lib/scale/reward-server/server";
 import { pythonShim, type ShimTarget } from "../../lib/scale/shims";
 import { temporaryFolder } from "../policy/fixture";
+import { environmentProgram } from "./environments";
 import { sampleRows } from "./rows";
 import { PROMPT } from "./server-process";
 import { numbersOf } from "./soak";
@@ -122,6 +123,39 @@ json.dump(out, sys.stdout)`;
         ),
       ]),
       expected.map(({ total, ...logged }) => [total, logged.correct, logged]),
+    );
+  });
+
+  it("through OpenRLHF's own client, its token in the address", async function () {
+    const openrlhf = environmentProgram("export", "python");
+    if (openrlhf === undefined) return this.skip();
+    // The client without the package around it, which would load what OpenRLHF trains with.
+    const main = `
+import asyncio, importlib.util, json, logging, sys, types
+from importlib.metadata import distribution
+for name in ("openrlhf", "openrlhf.utils", "openrlhf.utils.logging_utils"):
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["openrlhf.utils.logging_utils"].init_logger = logging.getLogger
+path = distribution("openrlhf").locate_file("openrlhf/utils/agent.py")
+spec = importlib.util.spec_from_file_location("agent", path)
+agent = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(agent)
+prompt, rows = ${JSON.stringify(PROMPT)}, json.load(open(sys.argv[1]))[:200]
+client = agent.SingleTurnAgentExecutor([sys.argv[2]])
+async def one(row):
+    (reply,) = await client._fetch_rewards_via_http([prompt + row["response"] + "<|im_end|>"], [prompt], [row["label"]])
+    return reply
+async def every():
+    return await asyncio.gather(*(one(row) for row in rows))
+json.dump(asyncio.run(every()), sys.stdout)`;
+    const address = `${server.url.replace("://", `://srpo:${TOKEN}@`)}/get_reward`;
+    const { stdout } = await promisify(execFile)(openrlhf, ["-c", main, input, address], {
+      maxBuffer: 1e8,
+    });
+    const replies = JSON.parse(stdout) as { rewards: number[]; scores: number[] }[];
+    assert.deepEqual(
+      replies.map(({ rewards, scores }) => [rewards, scores]),
+      expected.slice(0, 200).map(({ total, correct }) => [[total], [correct]]),
     );
   });
 
