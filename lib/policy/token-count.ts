@@ -20,7 +20,10 @@ interface Definition {
 
 /** The library's own steps; its types hide the list. */
 interface Steps {
-  tokenizers?: readonly { pre_tokenize_text(text: string, options: object): string[] }[];
+  tokenizers?: readonly {
+    pattern?: RegExp | null;
+    pre_tokenize_text(text: string, options: object): string[];
+  }[];
 }
 
 /** Pieces to remember; a piece of a policy that writes noise comes once. */
@@ -42,6 +45,8 @@ export function createTokenCounter(
   if (!cutsIntoPieces(definition, config) || steps === undefined || model === null)
     return undefined;
   const [split, spell] = steps;
+  const { pattern } = split;
+  if (!pattern?.global) return undefined;
   const normalise = definition.normalizer?.type === "NFC";
   const added = addedPattern(definition);
   const known = new Map<string, number>();
@@ -58,6 +63,14 @@ export function createTokenCounter(
   const countSection = (section: string): number => {
     if (section === "") return 0;
     const text = normalise ? section.normalize("NFC") : section;
+    let [count, covered] = [0, 0];
+    for (const piece of text.match(pattern) ?? []) {
+      if (piece === "") continue;
+      count += countPiece(piece);
+      covered += piece.length;
+    }
+    if (covered === text.length) return count;
+    // What lies between two matches is a piece too; patterns of language models leave nothing there.
     return split
       .pre_tokenize_text(text, {})
       .reduce((sum, piece) => sum + (piece === "" ? 0 : countPiece(piece)), 0);
