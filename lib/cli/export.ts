@@ -7,7 +7,7 @@ import { SYSTEM_PROMPTS, type PromptStyle } from "../reflection/prompts";
 import { rewardPresets, type RewardPreset } from "../reflection/reward-config";
 import { writeExport } from "../scale/exports/export";
 import { exportTarget, exportTargets } from "../scale/exports/index";
-import { readLines } from "../scale/exports/jsonl";
+import { jsonlRows } from "../scale/exports/jsonl";
 import { loadProblems } from "../stages/problems";
 import type { Problem, ReflectionSample } from "../types";
 import { say, UsageError, writeRow } from "./io";
@@ -72,8 +72,8 @@ Examples:
         "--embedded has problems only; --in takes the samples.jsonl that srpo data wrote",
       );
     }
-    const records = options.in === undefined ? [] : await readFile(options.in);
-    const test = options.test === undefined ? [] : await readFile(options.test);
+    const records = options.in === undefined ? [] : await readRows(options.in);
+    const test = options.test === undefined ? [] : await readRows(options.test);
     const manifest = await writeExport(name, {
       ...{ spec, folder: options.out, reward: options.reward, style: options.style },
       ...(target.trains === "sft"
@@ -87,10 +87,10 @@ Examples:
     await writeRow({ target: name, program, version, out: options.out, rows, reward });
   });
 
-async function readFile(path: string): Promise<Problem[]> {
+async function readRows(path: string): Promise<Problem[]> {
   if (!existsSync(path)) throw fault("srpo export", `no file at ${path}`);
   const rows: unknown[] = [];
-  for await (const row of readLines(path)) rows.push(row);
+  for await (const row of jsonlRows(path)) rows.push(row);
   return rows as Problem[];
 }
 

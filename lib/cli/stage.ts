@@ -75,8 +75,16 @@ export function specOf({ preset, set }: SpecOptions): Spec {
   }
 }
 
-/** The pipeline of a spec from a checkpoint, shown on stderr while it runs. */
+/**
+ * The pipeline of a spec from a checkpoint, shown on stderr while it runs.
+ * @throws UsageError where the preset is for a cluster and the policy the embedded one
+ */
 export function openPipeline(spec: Spec, folder: string): Pipeline {
+  if (spec.preset.startsWith("srpo-") && folder === basePolicyFolder) {
+    throw new UsageError(
+      `preset ${spec.preset} is not for the embedded policy: srpo export takes it to a cluster, --policy names a checkpoint`,
+    );
+  }
   let base: PolicyRef | undefined;
   return {
     spec,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unzipSync } from "fflate";
@@ -11,6 +10,7 @@ import { clusterVersions } from "../../lib/scale/ray/versions";
 import { srpo } from "../cli/srpo";
 import { temporaryFolder } from "../policy/fixture";
 import { environmentProgram } from "./environments";
+import { freePort } from "./server-process";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 
@@ -143,12 +143,3 @@ describe("Ray", function () {
     });
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

@@ -10,13 +10,12 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { Agent } from "node:http";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { projectRoot } from "../../lib/paths";
 import { sampleRows } from "./rows";
-import { openRlhfBody, postJson, serve } from "./server-process";
+import { freePort, openRlhfBody, postJson, serve } from "./server-process";
 
 const TOKEN = "load";
 const { values } = parseArgs({
@@ -130,15 +129,6 @@ async function python(): Promise<Result> {
   } finally {
     child.kill();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function line(name: string, { perSecond, p50, p99, max, failed, perCpuSecond }: Result): string {

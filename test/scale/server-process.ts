@@ -1,6 +1,7 @@
 /** `srpo serve-reward` in a process of its own, and requests to it, for measurements and soaks. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { Agent, request } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { packGold } from "../../lib/scale/gold-label";
 import type { SampleRow } from "./rows";
@@ -81,5 +82,15 @@ export function postJson(
     );
     sent.on("error", reject);
     sent.end(body);
+  });
+}
+
+/** A port that nobody has just now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
   });
 }

@@ -1,12 +1,11 @@
 /** LLaMA-Factory 0.9.5: Stage I, sharegpt as JSON Lines with the pictures beside it, and the YAML of the published recipe. */
-import { createWriteStream, existsSync, readFileSync, renameSync } from "node:fs";
-import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fault } from "../../engine/errors";
 import { writeFileAtomic } from "../../engine/files";
 import type { Row } from "../../engine/rows";
 import { chat, chatOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
-import { readLines } from "./jsonl";
+import { jsonlRows, writeJsonlRows } from "./jsonl";
 import { must, type ExportPlan, type ExportTarget } from "./target";
 import { HERE, launchScript, renderYaml, type Yaml } from "./text";
 
@@ -20,31 +19,28 @@ export const target: ExportTarget = {
   alsoReads: /^0\.9\.5$/,
   trains: "sft",
   dataFile: (set) => `data/${set}.jsonl`,
-  writeRows: async (path, rows, folder) => {
-    const file = createWriteStream(`${path}.tmp`);
-    for await (const row of rows) {
-      for (const { name, bytes } of row.images) {
-        const picture = join(folder, "data/images", name);
-        if (!existsSync(picture)) writeFileAtomic(picture, bytes);
-      }
-      const line = JSON.stringify({
-        messages: [
-          ...chat(row.system, markedQuestion(row)),
-          { role: "assistant", content: row.reply ?? "" },
-        ],
-        images: row.images.map(({ name }) => `images/${name}`),
-        index: row.index,
-        label: row.label,
-        problem: row.problem,
-      });
-      if (!file.write(line + "\n")) await once(file, "drain");
-    }
-    file.end();
-    await once(file, "close");
-    renameSync(`${path}.tmp`, path);
-  },
+  writeRows: (path, rows, folder) =>
+    writeJsonlRows(
+      path,
+      mapRows(rows, (row) => {
+        for (const { name, bytes } of row.images) {
+          const picture = join(folder, "data/images", name);
+          if (!existsSync(picture)) writeFileAtomic(picture, bytes);
+        }
+        return {
+          messages: [
+            ...chat(row.system, markedQuestion(row)),
+            { role: "assistant", content: row.reply ?? "" },
+          ],
+          images: row.images.map(({ name }) => `images/${name}`),
+          index: row.index,
+          label: row.label,
+          problem: row.problem,
+        };
+      }),
+    ),
   readRows: (path, folder) =>
-    mapRows(readLines(path), (row) => {
+    mapRows(jsonlRows(path), (row) => {
       const images = (row.images as string[]).map((name) => {
         const file = join(folder, "data/images", basename(name));
         if (!existsSync(file)) throw fault("readExport", `no picture at ${file}`);

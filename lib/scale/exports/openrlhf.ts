@@ -5,10 +5,8 @@
  * A system prompt and a user's message must both be texts: of a text and a list of parts Arrow could make no column. OpenRLHF
  * itself turns `<image>` into a part.
  */
-import { once } from "node:events";
-import { createWriteStream, renameSync } from "node:fs";
-import { readLines } from "./jsonl";
 import { chat, chatOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
+import { jsonlRows, writeJsonlRows } from "./jsonl";
 import { checkCommon, divisorNote, epochs, filters, must } from "./target";
 import type { ExportImage, ExportPlan, ExportTarget, Scalar } from "./target";
 import { HERE, launchScript, options, REWARD_CHECK, rewardUrlLine, shellWord } from "./text";
@@ -22,25 +20,20 @@ export const target: ExportTarget = {
   alsoReads: /^0\.11\.[0-9]+$/,
   trains: "rl",
   dataFile: (set) => `data/${set}.jsonl`,
-  writeRows: async (path, rows) => {
-    const file = createWriteStream(`${path}.tmp`);
-    for await (const row of rows) {
-      const line = JSON.stringify({
+  writeRows: (path, rows) =>
+    writeJsonlRows(
+      path,
+      mapRows(rows, (row) => ({
         prompt: chat(row.system, markedQuestion(row)),
         images: row.images.map(dataUri),
         label: row.label,
         datasource: "srpo",
         index: row.index,
         problem: row.problem,
-      });
-      if (!file.write(line + "\n")) await once(file, "drain");
-    }
-    file.end();
-    await once(file, "close");
-    renameSync(`${path}.tmp`, path);
-  },
+      })),
+    ),
   readRows: (path) =>
-    mapRows(readLines(path), (row) => {
+    mapRows(jsonlRows(path), (row) => {
       const images = (row.images as string[]).map(fromDataUri);
       const [system, user] = chatOf(row.prompt);
       const question = unmarked(user, images.length);
