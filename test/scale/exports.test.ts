@@ -116,6 +116,42 @@ describe("exports", function () {
     );
   });
 
+  it("launch with the words that were meant, from a folder of any name", async () => {
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    // Stands for the programs: what is asked on the way is answered, the last call's words are printed.
+    const fake =
+      '#!/bin/bash\ncase "$1" in -) cat > /dev/null ;; -c) echo token ;; *) printf "%s\\n" "$@" ;; esac\n';
+    for (const name of ["python3", "trl", "llamafactory-cli"]) {
+      writeFileSync(join(bin, name), fake, { mode: 0o755 });
+    }
+    for (const { name, trains } of exportTargets) {
+      const out = join(folder, `it's $HOME ${name}`);
+      await write(name, out);
+      const { stdout, stderr, status } = spawnSync(join(out, "launch.sh"), ["--more", "a b"], {
+        encoding: "utf8",
+        env: { PATH: `${bin}:${process.env.PATH}`, SRPO_REWARD_TOKEN: "token" },
+      });
+      assert.equal(status, 0, stderr);
+      const words = stdout.trimEnd().split("\n");
+      assert.deepEqual(words.slice(-2), ["--more", "a b"]);
+      assert.ok(
+        words.some((word) => word.includes(out)),
+        name,
+      );
+      if (trains === "sft") continue;
+      const { model } = spec.cluster;
+      const settings = readdirSync(out).filter((file) => file.endsWith(".yaml"));
+      const all = stdout + settings.map((file) => readFileSync(join(out, file), "utf8")).join("");
+      assert.ok(all.includes(model), name);
+    }
+    const openrlhf = spawnSync(join(folder, "it's $HOME openrlhf", "launch.sh"), {
+      encoding: "utf8",
+      env: { PATH: `${bin}:${process.env.PATH}`, SRPO_REWARD_TOKEN: "token" },
+    });
+    assert.match(openrlhf.stdout, /^http:\/\/srpo:token@127\.0\.0\.1:8977\/get_reward$/m);
+  });
+
   const plan = (changes: SpecChanges = {}, preset = "srpo-7b"): ExportPlan => ({
     spec: loadSpec(changes, preset),
     reward: { preset: "paper", config: rewardConfig("paper"), identity: "" },

@@ -60,8 +60,8 @@ export const target: ExportTarget = {
 const REMOTE = "{remote}";
 
 /** OpenRLHF has no place for a token; its client takes the password of an address for one. */
-const REWARD_ADDRESS =
-  'remote="${SRPO_REWARD_URL%%://*}://srpo:${SRPO_REWARD_TOKEN}@${SRPO_REWARD_URL#*://}/get_reward"';
+const REWARD_ADDRESS = `token="$(python3 -c 'import os, urllib.parse as u; print(u.quote(os.environ["SRPO_REWARD_TOKEN"], ""))')"
+remote="\${SRPO_REWARD_URL%%://*}://srpo:\${token}@\${SRPO_REWARD_URL#*://}/get_reward"`;
 
 const TYPES: Readonly<Record<string, string>> = {
   jpg: "jpeg",
