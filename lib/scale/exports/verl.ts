@@ -109,13 +109,6 @@ export function overrides({
   must("verl", grpo.scaleRewards !== "batch", "grpo.scaleRewards", "batch", "group or none");
   must(
     "verl",
-    !filters(spec) || grpo.filterOn === "final",
-    "grpo.filterOn",
-    grpo.filterOn,
-    "final",
-  );
-  must(
-    "verl",
     !filters(spec) || filtersUniform(spec),
     "a filter that keeps some groups of one kind",
     { filterLow: grpo.filterLow, filterHigh: grpo.filterHigh, group: grpo.group },
@@ -128,7 +121,10 @@ export function overrides({
     "algorithm.use_kl_in_reward": false,
     "algorithm.norm_adv_by_std_in_grpo": grpo.scaleRewards === "group",
     ...(filters(spec)
-      ? { "algorithm.filter_groups.enable": true, "algorithm.filter_groups.metric": "acc" }
+      ? {
+          "algorithm.filter_groups.enable": true,
+          "algorithm.filter_groups.metric": grpo.filterOn === "final" ? "acc" : "first_correct",
+        }
       : {}),
     "data.train_files": `${HERE}/data/train.parquet`,
     "data.val_files": `${HERE}/data/${test.length > 0 ? "test" : "train"}.parquet`,
