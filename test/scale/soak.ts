@@ -196,19 +196,23 @@ async function main(): Promise<void> {
   const server = await serve("soak");
   const target = { port: server.port, token: "soak" };
   const memory: number[] = [];
+  const waiting: number[] = [];
   const began = performance.now();
-  for (let part = 0; part < 10; part++) {
-    const report = await soak(target, { requests: requests / 10, seed: part });
-    memory.push(await metricOf(target, "srpo_resident_bytes"));
-    console.log(JSON.stringify({ part, ...report, megabytes: Math.round(memory[part] / 1e6) }));
+  let status: number | null = null;
+  try {
+    for (let part = 0; part < 10; part++) {
+      const report = await soak(target, { requests: requests / 10, seed: part });
+      memory.push(await metricOf(target, "srpo_resident_bytes"));
+      console.log(JSON.stringify({ part, ...report, megabytes: Math.round(memory[part] / 1e6) }));
+    }
+    for (const name of ["srpo_pending_rows", "srpo_pending_bytes"]) {
+      waiting.push(await metricOf(target, name));
+    }
+  } finally {
+    status = await server.stop();
   }
-  const waiting = [
-    await metricOf(target, "srpo_pending_rows"),
-    await metricOf(target, "srpo_pending_bytes"),
-  ];
-  const status = await server.stop();
-  const seconds = (performance.now() - began) / 1000;
-  console.log(JSON.stringify({ requests, seconds: Math.round(seconds), waiting, status }));
+  const seconds = Math.round((performance.now() - began) / 1000);
+  console.log(JSON.stringify({ requests, seconds, waiting, status }));
   assert.deepEqual([waiting, status], [[0, 0], 0]);
   // The first part warms up; what grows from then on would grow for ever.
   assert.ok(memory[9] < memory[1] * 1.25 + 30e6, `memory grew: ${memory.join(" ")}`);
