@@ -128,6 +128,14 @@ export {
   type PublishedTable,
 } from "./bench/published";
 
+// ---- the way to a cluster
+export { writeExport, readExport, type ExportOptions } from "./scale/exports/export";
+export { exportTargets } from "./scale/exports/index";
+export { startRewardServer, type RewardServerOptions } from "./scale/reward-server/server";
+export { preflight } from "./scale/preflight/preflight";
+export { renderFindings, type Finding } from "./scale/preflight/finding";
+export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client";
+
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
 export { savePolicy } from "./policy/checkpoint";
