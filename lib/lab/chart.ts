@@ -65,7 +65,7 @@ export interface Figure {
   lines?: readonly Line[];
   bars?: Bars;
   references?: readonly Reference[];
-  /** Pixels; 720 × 360 unless told otherwise. */
+  /** Pixels; 720 × 360 unless told otherwise, 380 × 240 beside other panels. */
   width?: number;
   height?: number;
 }

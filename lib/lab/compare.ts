@@ -47,12 +47,8 @@ export async function showComparison(
   const called = distinct(names ?? read.map(({ policy, name }) => policy || name), read);
   const figures = shown.map((metric) => compareRuns(read, metric, { names: called, smooth }));
   await showFigure(
-    figures.map((figure) => ({
-      ...figure,
-      y: { ...figure.y, title: "" },
-      width: 480,
-      height: 260,
-    })),
+    // A panel's title names the metric already.
+    figures.map((figure) => ({ ...figure, y: { ...figure.y, title: "" } })),
     { columns: 2, save, surface },
   );
   const differences = specDifferences(read, called);

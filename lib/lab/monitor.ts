@@ -15,8 +15,8 @@ import {
   type Surface,
 } from "./display";
 import { figureBundle } from "./figure";
-import { renderSvg } from "./svg-chart";
-import { EDGE, FAINT } from "./theme";
+import { PANEL, renderSvg } from "./svg-chart";
+import { EDGE, FAINT, FONT } from "./theme";
 
 /** One chart of a monitor; several metrics share it as several curves. */
 export interface MonitorChart {
@@ -72,12 +72,7 @@ export interface Monitor {
 
 const FRAME_MS = 250;
 const LINE_MS = 10_000;
-const HEIGHT = 240;
-/**
- * Width of the progress bar, and of one chart of several; one alone has the whole width. Two beside each other fit a notebook
- * in a window of 1400 pixels whose file browser is open.
- */
-const WIDTH = 380;
+const BAR_WIDTH = 420;
 
 export function createMonitor(options: MonitorOptions): Monitor {
   const clock = options.clock ?? Date.now;
@@ -253,9 +248,9 @@ function liveFrame(state: State, now: number): MimeBundle {
   return {
     "text/plain": [[state.title, ...words].join(" · "), ...warningLines(state)].join("\n"),
     "text/html":
-      `<div style="font-family:sans-serif;font-size:13px">` +
+      `<div style="font-family:${FONT};font-size:13px">` +
       `<div><b>${escapeMarkup(state.title)}</b> · ${escapeMarkup(words.join(" · "))}</div>` +
-      `<div style="background:${EDGE};height:6px;max-width:${WIDTH}px;margin:4px 0">` +
+      `<div style="background:${EDGE};height:6px;max-width:${BAR_WIDTH}px;margin:4px 0">` +
       `<div style="background:${PALETTE[0]};height:6px;width:${percent.toFixed(1)}%"></div></div>` +
       `${note}${warnings.join("")}${svg}</div>`,
   };
@@ -314,8 +309,7 @@ function monitorFigures(state: State): Figure[] {
     title,
     x: { title: state.unit },
     y: { title: "", format, min, max },
-    width: state.charts.length === 1 ? 720 : WIDTH,
-    height: HEIGHT,
+    height: PANEL.height,
     lines: metrics.flatMap((name): Line[] => {
       const known = rows.filter(([, row]) => row[name] !== undefined);
       if (known.length === 0) return [];

@@ -10,7 +10,7 @@ import {
   type Surface,
 } from "./display";
 import type { LoggedRollout } from "./rollout-samples";
-import { EDGE } from "./theme";
+import { EDGE, FONT } from "./theme";
 import { tokenCells, type ClipRule, type TokenCell, type TokenPart } from "./token-cells";
 
 /**
@@ -53,7 +53,7 @@ export function tokensBundle(
   );
   return {
     "text/html":
-      `<div style="font-family:sans-serif;font-size:13px;border:1px solid ${EDGE};border-radius:6px;` +
+      `<div style="font-family:${FONT};font-size:13px;border:1px solid ${EDGE};border-radius:6px;` +
       `padding:10px;max-width:980px">${escapeMarkup(head)}${html.join("")}</div>`,
     "text/plain": [head, ...views.map(({ title, words }) => `${title}: ${words(cells)}`)].join(
       "\n",

@@ -12,7 +12,7 @@ import {
   type MimeBundle,
   type Surface,
 } from "./display";
-import { EDGE, FAINT } from "./theme";
+import { EDGE, FAINT, FONT } from "./theme";
 
 /** One response to a problem, judged. */
 export interface Sample {
@@ -61,7 +61,7 @@ export async function samplesBundle(samples: readonly Sample[]): Promise<MimeBun
 
 /** Cards, or what holds them, in the type that they are read in. */
 export function cardStack(cards: readonly string[]): string {
-  return `<div style="font-family:sans-serif;font-size:13px;line-height:1.45">${cards.join("")}</div>`;
+  return `<div style="font-family:${FONT};font-size:13px;line-height:1.45">${cards.join("")}</div>`;
 }
 
 /** One sample as HTML. */
