@@ -154,6 +154,17 @@ describe("JupyterLab in Chromium", function () {
     assert.doesNotMatch(await page.title(), /it ran/);
     assert.equal(await page.locator("[onerror]").count(), 0);
 
+    // The browser of rollouts opens and closes without a script.
+    const drawer = page
+      .locator(".jp-RenderedHTML details", { hasText: "wrong, turns right" })
+      .first();
+    const card = drawer.locator("text=gold answer").first();
+    await drawer.waitFor();
+    assert.equal(await card.isVisible(), false);
+    await drawer.locator("summary").first().click();
+    await drawer.locator("details summary").first().click();
+    assert.equal(await card.isVisible(), true);
+
     await figures.first().scrollIntoViewIfNeeded();
     // The graph takes the place of the picture under the mouse.
     await figures.first().hover({ force: true });
