@@ -181,6 +181,14 @@ describe("JupyterLab in Chromium", function () {
     assert.match((await cell(0).locator(".jp-OutputArea").textContent()) ?? "", /presetsmoke/);
     assert.equal(await cell(1).locator("table tbody tr").count(), 4);
 
+    const [table] = await Promise.all([
+      page.waitForEvent("download"),
+      cell(1).locator("a", { hasText: "CSV" }).click(),
+    ]);
+    assert.equal(table.suggestedFilename(), "reward-by-transition-preset-paper.csv");
+    const csv = readFileSync(await table.path(), "utf8");
+    assert.match(csv, /^transition,format,accuracy.*\nRR,0\.5,/);
+
     const training = cell(3);
     const { ended } = await start(3);
     const frames = new Set<string>();
@@ -215,6 +223,12 @@ describe("JupyterLab in Chromium", function () {
       (element) => (element as HTMLElement & { data: { x: number[] }[] }).data.at(-1)?.x.length,
     );
     assert.equal(drawn, STEPS);
+    const camera = graph.locator('[data-title^="Download plot"]');
+    const [figure] = await Promise.all([
+      page.waitForEvent("download"),
+      camera.click({ force: true }),
+    ]);
+    assert.match(readFileSync(await figure.path(), "utf8"), /^<svg [^]*clip ratio/);
     assert.ok((await training.locator('.jp-RenderedHTML img[src^="data:"]').count()) >= 1);
 
     // A file that the notebook's file imports is edited elsewhere and saved.
