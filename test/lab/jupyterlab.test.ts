@@ -163,7 +163,7 @@ describe("JupyterLab in Chromium", function () {
     assert.equal(await card.isVisible(), false);
     await drawer.locator("summary").first().click();
     await drawer.locator("details summary").first().click();
-    assert.equal(await card.isVisible(), true);
+    await card.waitFor();
 
     await figures.first().scrollIntoViewIfNeeded();
     // The graph takes the place of the picture under the mouse.
