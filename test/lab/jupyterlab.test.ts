@@ -223,7 +223,7 @@ describe("JupyterLab in Chromium", function () {
       (element) => (element as HTMLElement & { data: { x: number[] }[] }).data.at(-1)?.x.length,
     );
     assert.equal(drawn, STEPS);
-    const camera = graph.locator('[data-title^="Download plot"]');
+    const camera = graph.locator('.modebar-btn[data-title="Download plot"]');
     const [figure] = await Promise.all([
       page.waitForEvent("download"),
       camera.click({ force: true }),
