@@ -53,6 +53,10 @@ def random_work(options):
     return Qwen2ForCausalLM(config), processing, prompts, {"min_new_tokens": options.new_tokens}
 
 
+def words_of(content):
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
 def picture_work(options):
     """The lab's own checkpoint, and its problems with their pictures."""
     from PIL import Image
@@ -61,10 +65,16 @@ def picture_work(options):
     with open(options.work) as file:
         work = json.load(file)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(work["checkpoint"], dtype="float32")
+    # As in the lab, and in the published scripts.
+    model.model.visual.requires_grad_(False)
     processing = AutoProcessor.from_pretrained(work["checkpoint"])
     problems = work["problems"][: options.prompts * options.steps]
+    # TRL puts the pictures' places into the first user message itself.
     prompts = [
-        {"prompt": row["messages"], "images": [Image.open(path).convert("RGB") for path in row["images"]]}
+        {
+            "prompt": [{"role": m["role"], "content": words_of(m["content"])} for m in row["messages"]],
+            "images": [Image.open(path).convert("RGB") for path in row["images"]],
+        }
         for row in problems
     ]
     return model, processing, prompts, {}
