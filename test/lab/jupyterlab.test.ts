@@ -105,7 +105,8 @@ describe("JupyterLab in Chromium", function () {
       JUPYTERLAB_SETTINGS_DIR: join(folder, "settings"),
       JUPYTERLAB_WORKSPACES_DIR: join(folder, "workspaces"),
     };
-    [lab, browser] = await Promise.all([startLab(notebooks, env), openBrowser(chromium)]);
+    browser = await openBrowser(chromium);
+    lab = await startLab(notebooks, env);
   });
   afterEach(async function () {
     if (browser === undefined) return;
