@@ -166,9 +166,8 @@ describe("JupyterLab in Chromium", function () {
     await drawer.locator("details summary").first().click();
     await card.waitFor();
 
-    await figures.first().scrollIntoViewIfNeeded();
-    // The graph takes the place of the picture under the mouse.
-    await figures.first().hover({ force: true });
+    // The graph takes the place of the picture under the mouse, and it may lie there already.
+    await figures.first().dispatchEvent("mouseenter");
     await page.locator(".jp-RenderedPlotly .plot-container").first().waitFor();
   });
 
@@ -216,8 +215,7 @@ describe("JupyterLab in Chromium", function () {
     assert.deepEqual(after.slice(0, stopped), before.slice(0, stopped), "steps are done once");
 
     const picture = training.locator("img.plot-img");
-    await picture.scrollIntoViewIfNeeded();
-    await picture.hover({ force: true });
+    await picture.dispatchEvent("mouseenter");
     const graph = training.locator(".js-plotly-plot");
     await graph.locator(".plot-container").waitFor();
     const drawn = await graph.evaluate(
