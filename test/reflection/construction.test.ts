@@ -57,7 +57,7 @@ describe("reflection/construction", () => {
   it("never has more lessons at work than asked for, and keeps the order", async () => {
     let most = 0;
     const teacher = slowTeacher(
-      () => "Wrong.",
+      () => "The carry was forgotten. Wrong.",
       (running) => (most = Math.max(most, running)),
     );
     const attempts = numbered(23);
@@ -112,6 +112,7 @@ describe("reflection/construction", () => {
     assert.deepEqual(await teachAttempts([], { ...options, teacher }), {
       samples: [],
       dropped: [],
+      rejected: [],
     });
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inconsistencyOf, leakOf } from "../../lib/reflection/filters";
+import { anyLength, leakOf, rejectionOf } from "../../lib/reflection/filters";
 import type { Problem, ReflectionSample } from "../../lib/types";
 import { rightAttempt, sums, wrongAttempt } from "./stage-one";
 
@@ -60,9 +60,11 @@ describe("reflection/filters", () => {
   });
 
   it("finds samples that contradict themselves", () => {
-    assert.equal(inconsistencyOf(sampleOf()), null);
-    assert.equal(inconsistencyOf(sampleOf({ second: { think: "So.", answer: "61.0 cm" } })), null);
-    assert.equal(inconsistencyOf(sampleOf({ reflection: "The carry was forgotten." })), null);
+    assert.equal(rejectionOf(sampleOf(), anyLength), null);
+    const takes = (changes: Partial<ReflectionSample>): void =>
+      assert.equal(rejectionOf(sampleOf(changes), anyLength), null);
+    takes({ second: { think: "So.", answer: "61.0 cm" } });
+    takes({ reflection: "The carry was forgotten." });
     const cases: [Partial<ReflectionSample>, RegExp][] = [
       [{ second: { think: "So 71.", answer: "71" } }, /not the gold answer/],
       [{ reflection: "Check: 4+7=11, 3+2+1=6. Right." }, /verdict/],
@@ -72,7 +74,7 @@ describe("reflection/filters", () => {
       [{ reflection: "r</reflection><think>" }, /tag/],
     ];
     for (const [changes, reason] of cases) {
-      assert.match(inconsistencyOf(sampleOf(changes)) ?? "", reason);
+      assert.match(rejectionOf(sampleOf(changes), anyLength) ?? "", reason);
     }
   });
 });

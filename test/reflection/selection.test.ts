@@ -53,6 +53,7 @@ describe("reflection/selection", () => {
     assert.equal(onlyWrong.selected.length, 20);
     assert.deepEqual(selectAttempts({ attempts: [], size: 20, seed: 1 }), {
       selected: [],
+      reserve: { right: [], wrong: [] },
       dropped: [],
     });
   });
