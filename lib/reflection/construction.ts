@@ -71,17 +71,13 @@ export async function constructSamples(
   let earlier = 0;
   for (let batch = selected; batch.length > 0 && stopped === undefined;) {
     const done = earlier;
-    const taught = await teachAttempts(batch, {
-      ...options,
-      onProgress: (n) => options.onProgress?.(done + n, done + batch.length),
-    });
-    earlier += batch.length;
+    const count = batch.length;
+    const onProgress = (n: number): void => options.onProgress?.(done + n, done + count);
+    const taught = await teachAttempts(batch, { ...options, onProgress }, repeats);
+    earlier += count;
     drops.merge(taught.dropped);
     rejections.merge(taught.rejected);
-    for (const sample of taught.samples) {
-      if (!repeats(sample.reflection)) samples.push(sample);
-      else drops.add("the reflection is nearly that of several others", sample.verdict.correct);
-    }
+    samples.push(...taught.samples);
     stopped = taught.stopped;
     const right = countRight(samples);
     batch = [
@@ -103,11 +99,13 @@ const countRight = (items: readonly { verdict: { correct: boolean } }[]): number
 /**
  * Has a teacher reflect on each attempt; samples keep the attempts' order. A lesson that fails is dropped with its reason,
  * so that one bad reply among thousands does not lose the others.
+ * @param repeats says of each reflection in the attempts' order whether there were enough like it
  * @throws LabError with the first failure when every lesson failed; the signal's reason when aborted
  */
 export async function teachAttempts(
   attempts: readonly Attempt[],
   options: ConstructionOptions,
+  repeats: (reflection: string) => boolean = createRepeatFilter(options.mostAlike ?? Infinity),
 ): Promise<Construction> {
   const { teacher, concurrency = 4, signal, onProgress } = options;
   const [drops, rejections] = [createDropTable(), createDropTable()];
@@ -145,8 +143,14 @@ export async function teachAttempts(
       try: "the teacher on one attempt",
     });
   }
+  // In the attempts' order, and not in that of the replies, so that the same attempts give the same samples.
+  const kept = samples.filter((sample): sample is ReflectionSample => {
+    if (sample === null || !repeats(sample.reflection)) return sample !== null;
+    drops.add("the reflection is nearly that of several others", sample.verdict.correct);
+    return false;
+  });
   return {
-    samples: samples.flatMap((sample) => sample ?? []),
+    samples: kept,
     dropped: drops.rows(),
     rejected: rejections.rows(),
     ...(stopped === undefined ? {} : { stopped }),

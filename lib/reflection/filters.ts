@@ -17,7 +17,7 @@ export const anyLength: LengthBounds = { reflection: [1, 1000], secondThink: [1,
 
 /** Every filter in the order in which it is looked at, by what it drops; the data card lists them. */
 export const filterDescriptions: readonly string[] = [
-  "a part that is empty or holds a tag of the template",
+  "a part that is empty, or holds a tag of the template or the mark of a picture",
   "a reflection that speaks of a given answer or names the gold answer, unless question or attempt name it",
   "a reflection on a wrong attempt that names no flaw, or one in a passage that the attempt does not have",
   "a reflection whose verdict or stated answer contradicts the gold answer",
@@ -46,12 +46,14 @@ function formFaultOf({ attempt, reflection, second }: ReflectionSample): string 
   if ([reflection, second.think, second.answer].some((part) => part.trim() === "")) {
     return "a part is empty";
   }
+  let text: string;
   try {
-    renderResponse({ first: attempt, reflection, second });
-    return null;
+    text = renderResponse({ first: attempt, reflection, second });
   } catch {
     return "a part holds a tag of the template";
   }
+  // Trainers count these in all messages and look for as many files.
+  return /<(?:image|video|audio)>/.test(text) ? "a part holds the mark of a picture" : null;
 }
 
 /** Words of one who has been told the answer. The policy will not have been. */

@@ -1,0 +1,78 @@
+/** What the commands share that ask a server: its options, an estimate before and the costs after. */
+import { InvalidArgumentError, type Command } from "commander";
+import { createChatClient, type ChatClient, type Estimate } from "../rollout/openai/client";
+import type { ChatRequest } from "../rollout/openai/protocol";
+import { say } from "./io";
+
+export interface ServerOptions {
+  baseUrl?: string;
+  concurrency: number;
+  cache: string;
+  priceIn?: number;
+  priceOut?: number;
+  budget?: number;
+  tokenBudget?: number;
+  estimate?: true;
+}
+
+/** An option's number. */
+export const atLeast =
+  (least: number, whole: boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    const fits = text.trim() !== "" && Number.isFinite(value) && value >= least;
+    if (fits && (!whole || Number.isSafeInteger(value))) return value;
+    throw new InvalidArgumentError(`Write a ${whole ? "whole " : ""}number of ${least} or more.`);
+  };
+
+/** A command with the options of a server. */
+export function serverOptions(command: Command): Command {
+  return command
+    .option(
+      "--base-url <address>",
+      "the server's, with /v1 (default: OPENAI_BASE_URL); its key is in OPENAI_API_KEY",
+    )
+    .option("--concurrency <n>", "requests under way at a time", atLeast(1, true), 8)
+    .option("--cache <dir>", "where a server's replies are kept", ".cache/replies")
+    .option("--price-in <dollars>", "a million prompt tokens", atLeast(0, false))
+    .option("--price-out <dollars>", "a million completion tokens", atLeast(0, false))
+    .option("--budget <dollars>", "stop before this is spent; needs the prices", atLeast(0, false))
+    .option("--token-budget <n>", "stop before this many tokens are used", atLeast(1, true))
+    .option("--estimate", "say what a server would cost, and ask nothing");
+}
+
+/** @throws LabError when there is no server, or a budget without prices */
+export function clientOf(options: ServerOptions, model: string): ChatClient {
+  const { baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget } = options;
+  return createChatClient({
+    ...{ model, baseUrl, concurrency, cache },
+    ...(priceIn === undefined && priceOut === undefined
+      ? {}
+      : { prices: { input: priceIn ?? 0, output: priceOut ?? 0 } }),
+    budget: { dollars: budget, tokens: tokenBudget },
+  });
+}
+
+/** Says on stderr what the requests would use. */
+export async function tellEstimate(
+  client: ChatClient,
+  requests: AsyncIterable<ChatRequest>,
+): Promise<Estimate> {
+  const estimate = await client.estimate(requests);
+  const { calls, cached, promptTokens, completionTokens, dollars } = estimate;
+  say(
+    `${calls} calls to make, ${cached} in the cache; at most about ${promptTokens} prompt and ` +
+      `${completionTokens} completion tokens` +
+      (dollars === undefined ? "" : `, ${dollars.toFixed(2)} dollars`),
+  );
+  return estimate;
+}
+
+/** The running total, for a line of progress. */
+export function spent(client: ChatClient | undefined): string {
+  if (client === undefined) return "";
+  const { dollars, promptTokens, completionTokens } = client.totals();
+  return dollars === undefined
+    ? `, ${promptTokens + completionTokens} tokens used`
+    : `, ${dollars.toFixed(2)} dollars spent`;
+}
