@@ -1,7 +1,7 @@
 """LLaMA-Factory's own loader on an exported data set.
 
-    python test/stages/load_with_llamafactory.py setup ENVIRONMENT
-    ENVIRONMENT/bin/python test/stages/load_with_llamafactory.py load FOLDER NAME POLICY
+    python test/stages/load_with_llamafactory.py setup .cache/peers/llamafactory
+    .cache/peers/llamafactory/bin/python test/stages/load_with_llamafactory.py load FOLDER POLICY NAME...
 
 `setup` makes the environment: the package as PyPI has it, PyTorch without torchvision, torchaudio and the web interface, which the
 loader does not need (2 GB where PyTorch is a CPU build). `load` goes the whole way of a training run's start: dataset_info.json, the
@@ -54,8 +54,9 @@ def setup(folder: Path) -> None:
     subprocess.run([*pip, "--no-deps", LLAMAFACTORY], check=True)
 
 
-def load(folder: str, name: str, policy: str) -> dict:
-    os.environ.update(HF_HUB_OFFLINE="1", DISABLE_VERSION_CHECK="1", WANDB_DISABLED="true")
+def load(folder: str, policy: str, names: list[str]) -> dict:
+    aside = os.path.join(folder, ".llamafactory")
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=aside, DISABLE_VERSION_CHECK="1", WANDB_DISABLED="true")
     # Imported where pictures are read, used for sound alone.
     silence = types.ModuleType("torchaudio")
     silence.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
@@ -70,29 +71,28 @@ def load(folder: str, name: str, policy: str) -> dict:
     processor = types.SimpleNamespace(
         tokenizer=tokenizer, image_processor=Qwen2VLImageProcessorPil.from_pretrained(policy)
     )
-    data = DataArguments(
-        template="qwen2_vl", dataset=name, dataset_dir=folder, cutoff_len=100_000, overwrite_cache=True
-    )
-    data.media_dir = data.media_dir or folder
-    template = get_template_and_fix_tokenizer(tokenizer, data)
-    training = Seq2SeqTrainingArguments(output_dir=os.path.join(folder, ".llamafactory"), report_to=[])
-    rows = get_dataset(
-        template, ModelArguments(model_name_or_path=policy), data, training, "sft", tokenizer, processor
-    )["train_dataset"]
-    learned = [
-        tokenizer.decode([token for token in row["labels"] if token != -100]) for row in rows
-    ]
     pad = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    return {
-        "count": len(rows),
-        "learned": learned,
-        "images": [row["images"] for row in rows],
-        "picture_tokens": [row["input_ids"].count(pad) for row in rows],
-    }
+    training = Seq2SeqTrainingArguments(output_dir=aside, report_to=[])
+    model = ModelArguments(model_name_or_path=policy)
+    loaded = {}
+    for name in names:
+        data = DataArguments(template="qwen2_vl", dataset=name, dataset_dir=folder, cutoff_len=100_000)
+        data.media_dir = data.media_dir or folder
+        template = get_template_and_fix_tokenizer(tokenizer, data)
+        module = get_dataset(template, model, data, training, "sft", tokenizer, processor)
+        rows = module["train_dataset"]
+        loaded[name] = {
+            "learned": [
+                tokenizer.decode([token for token in row["labels"] if token != -100]) for row in rows
+            ],
+            "images": [row["images"] for row in rows],
+            "picture_tokens": [row["input_ids"].count(pad) for row in rows],
+        }
+    return loaded
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "setup":
         setup(Path(sys.argv[2]))
     else:
-        print(json.dumps(load(*sys.argv[2:5])))
+        print(json.dumps(load(sys.argv[2], sys.argv[3], sys.argv[4:])))

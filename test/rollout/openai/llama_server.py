@@ -1,7 +1,7 @@
 """A real OpenAI-compatible server (llama-cpp-python's) with a model made here, in a second, on CPU.
 
-    python test/rollout/openai/llama_server.py setup ENVIRONMENT
-    ENVIRONMENT/bin/python test/rollout/openai/llama_server.py serve PORT MODEL.gguf
+    python test/rollout/openai/llama_server.py setup .cache/peers/llama-cpp
+    .cache/peers/llama-cpp/bin/python test/rollout/openai/llama_server.py serve PORT MODEL.gguf
 
 The model is a Llama whose attention and feed-forward weights are 0 and whose embeddings are unit vectors, so that each token has one
 successor: what it says follows from the prompt's last token, and the chat template chooses that one by what is asked. It plays the
