@@ -6,7 +6,7 @@ import type { PromptStyle } from "../reflection/prompts";
 import { collectAttempts, meanPassRate } from "../rollout/attempts";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
 import type { ChatClient } from "../rollout/openai/client";
-import { chatRequest, createOpenAiEngine } from "../rollout/openai/engine";
+import { createOpenAiEngine, rolloutRequests } from "../rollout/openai/engine";
 import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import {
@@ -73,7 +73,7 @@ Example:
     }
     const client = clientOf(options, options.model);
     const request = requestOf(options);
-    const estimate = await tellEstimate(client, requests(problems, request));
+    const estimate = tellEstimate(await client.estimate(rolloutRequests(problems, request)));
     if (options.estimate) return writeRow(estimate);
     try {
       await attempt(createOpenAiEngine(client), problems, options, client);
@@ -86,14 +86,6 @@ function requestOf(options: AttemptCommandOptions): RolloutRequest {
   const { samples, temperature, maxNewTokens, seed } = options;
   const style = options.style ?? (options.model === undefined ? "direct" : "paper-direct");
   return { style, group: samples, temperature, maxNewTokens, seed };
-}
-
-async function* requests(problems: readonly Problem[], request: RolloutRequest) {
-  for (const problem of problems) {
-    for (let member = 0; member < request.group; member++) {
-      yield await chatRequest(problem, request, member);
-    }
-  }
 }
 
 async function attempt(

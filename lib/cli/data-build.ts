@@ -5,9 +5,9 @@ import { interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
 import { modelTeaching } from "../reflection/construction";
 import { createRuleTeacher } from "../reflection/teacher";
-import { createOpenAiEngine } from "../rollout/openai/engine";
+import { createOpenAiEngine, rolloutRequests } from "../rollout/openai/engine";
 import { createServerJudge, createServerTeacher } from "../rollout/openai/teacher";
-import { constructData } from "../stages/construct";
+import { attemptRequest, constructData } from "../stages/construct";
 import { basePolicy, servedPolicy } from "../stages/context";
 import { exportDataset } from "../stages/dataset";
 import type { Problem } from "../types";
@@ -19,7 +19,14 @@ import {
   type SourceOptions,
 } from "./data-read";
 import { tellDrops } from "./data-rows";
-import { atLeast, clientOf, serverOptions, spent, type ServerOptions } from "./data-server";
+import {
+  atLeast,
+  clientOf,
+  serverOptions,
+  spent,
+  tellEstimate,
+  type ServerOptions,
+} from "./data-server";
 import { replyOptions, type ReplyOptions } from "./data-teacher";
 import { say, UsageError, writeRow } from "./io";
 import { specCommand, specOf, stageRow, watchStage, type SpecOptions } from "./stage";
@@ -94,11 +101,21 @@ Example:
         clients.policy === undefined
           ? basePolicy(options.policy)
           : servedPolicy(createOpenAiEngine(clients.policy));
+      if (clients.policy !== undefined) {
+        const asked = rolloutRequests(problems, attemptRequest(spec, policy, options.samples));
+        say("The policy's answers:");
+        tellEstimate(await clients.policy.estimate(asked));
+      }
       return constructData(spec, policy, problems, teacher ?? createRuleTeacher(), {
         ...{ watch: watchStage("construct", "Data construction"), force: options.force, signal },
         ...{ attempts: options.samples, concurrency: options.concurrency },
         ...(teacher === undefined ? {} : modelTeaching),
         judge: judge && { model: judge, least },
+        onSelected: async (attempts) => {
+          if (teacher === undefined) return;
+          say("The teacher's lessons:");
+          tellEstimate(await teacher.estimate(attempts));
+        },
         onLesson: (done, total) => {
           if (done % 50 === 0 || done === total) {
             say(`${done} of ${total} lessons${spent(clients.teacher)}`);

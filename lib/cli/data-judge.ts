@@ -3,7 +3,6 @@ import { Command } from "commander";
 import { writeJsonl } from "../engine/files";
 import { interruptedAt, interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
-import { lessonOf } from "../reflection/construction";
 import { judgeAttempts, openAttempts } from "../rollout/judging";
 import { createServerJudge } from "../rollout/openai/teacher";
 import { readAttempted } from "./data-rows";
@@ -34,14 +33,11 @@ Example:
     const { format, extra } = options;
     await interruptible(async (signal) => {
       const judge = createServerJudge(client, { format, extra, signal });
-      const estimate = await tellEstimate(
-        client,
-        (async function* () {
-          for (const { row, member } of openAttempts(rows)) {
-            yield await judge.request(lessonOf({ problem: row.problem, ...row.attempts[member] }));
-          }
-        })(),
-      );
+      const open = openAttempts(rows).map(({ row, member }) => ({
+        problem: row.problem,
+        ...row.attempts[member],
+      }));
+      const estimate = tellEstimate(await judge.estimate(open));
       if (options.estimate) return writeRow(estimate);
       const onProgress = (done: number, total: number): void => {
         if (done % 50 === 0 || done === total) say(`${done} of ${total}${spent(client)}`);

@@ -3,12 +3,7 @@ import { Command } from "commander";
 import { writeFileAtomic, writeJsonl } from "../engine/files";
 import { interruptedAt, interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
-import {
-  constructSamples,
-  lessonOf,
-  modelTeaching,
-  teachAttempts,
-} from "../reflection/construction";
+import { constructSamples, modelTeaching, teachAttempts } from "../reflection/construction";
 import { selectAttempts } from "../reflection/selection";
 import { createRuleTeacher } from "../reflection/teacher";
 import { createServerTeacher } from "../rollout/openai/teacher";
@@ -77,12 +72,9 @@ Example:
           ...{ temperature: options.temperature, maxTokens: options.maxNewTokens },
           ...{ format: options.format, extra: options.extra, signal },
         });
-      if (client !== undefined && server !== undefined) {
+      if (server !== undefined) {
         const first = size === undefined ? attempts : selectAttempts({ ...select, size }).selected;
-        const requests = async function* () {
-          for (const attempt of first) yield await server.request(lessonOf(attempt));
-        };
-        const estimate = await tellEstimate(client, requests());
+        const estimate = tellEstimate(await server.estimate(first));
         if (options.estimate) return writeRow(estimate);
       }
       const construction = {

@@ -1,7 +1,6 @@
 /** What the commands share that ask a server: its options, an estimate before and the costs after. */
 import { InvalidArgumentError, type Command } from "commander";
 import { createChatClient, type ChatClient, type Estimate } from "../rollout/openai/client";
-import type { ChatRequest } from "../rollout/openai/protocol";
 import { say } from "./io";
 
 export interface ServerOptions {
@@ -53,12 +52,8 @@ export function clientOf(options: ServerOptions, model: string): ChatClient {
   });
 }
 
-/** Says on stderr what the requests would use. */
-export async function tellEstimate(
-  client: ChatClient,
-  requests: AsyncIterable<ChatRequest>,
-): Promise<Estimate> {
-  const estimate = await client.estimate(requests);
+/** Says on stderr what requests would use. */
+export function tellEstimate(estimate: Estimate): Estimate {
   const { calls, cached, promptTokens, completionTokens, dollars } = estimate;
   say(
     `${calls} calls to make, ${cached} in the cache; at most about ${promptTokens} prompt and ` +

@@ -38,6 +38,8 @@ export interface ConstructionOptions {
   /** How many reflections may be nearly the same; any number unless told otherwise. */
   mostAlike?: number;
   signal?: AbortSignal;
+  /** Hears of the attempts that are about to be taught, before the first is: what that costs can be estimated. */
+  onSelected?: (attempts: readonly Attempt[]) => void | Promise<void>;
   /** Called after each lesson. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -63,6 +65,7 @@ export async function constructSamples(
   options: ConstructionOptions & Omit<SelectionOptions, "seed">,
 ): Promise<Construction> {
   const { selected, reserve, dropped: notSelected } = selectAttempts(options);
+  await options.onSelected?.(selected);
   const wanted = { right: countRight(selected), all: selected.length };
   const repeats = createRepeatFilter(options.mostAlike ?? Infinity);
   const [drops, rejections] = [createDropTable(), createDropTable()];

@@ -120,8 +120,9 @@ const CALLS_RIGHT =
   /\b(?:(?:first|my|this|the) )?(?:solution|reasoning|answer|result)(?: given| above)? (?:is|was|seems|looks) (?:indeed |entirely |completely |fully |all )?(?:correct|right|sound|accurate|valid)\b(?!,? (?:but|except|however|until|up to))/i;
 const CALLS_WRONG =
   /\b(?:(?:first|my|this|the) )?(?:final )?(?:solution|answer|result) (?:is|was|seems|looks) (?:indeed |entirely |completely )?(?:incorrect|wrong|mistaken)\b/i;
+/** A number or a choice's letter that is said to be the answer. */
 const STATES =
-  /\b(?:the|final|my) (?:final )?answer (?:is|becomes|must be|should be) ([^.;,\n]{1,40}(?:\.\d+)?)/gi;
+  /\b(?:the|final|my) (?:final )?answer (?:is|becomes|must be|should be) ([-$]?\d[^\s;,]*|\(?[A-Z]\)?(?![\w']))/gi;
 
 /** Why a reflection contradicts the gold answer: it takes the attempt for what it is not, or states another answer. */
 function contradictionOf({
@@ -137,8 +138,7 @@ function contradictionOf({
   }
   for (const [, stated] of reflection.matchAll(STATES)) {
     const own = judge(stated, { ...problem, answer: attempt.answer }).correct;
-    const numeric = /^[\s$(]*[-\d]|^[\s(]*[A-Z]\b/.test(stated);
-    if (numeric && !own && !judge(stated, problem).correct) {
+    if (!own && !judge(stated, problem).correct) {
       return "the reflection states another answer than the gold one";
     }
   }

@@ -9,6 +9,7 @@ const STOCK: readonly string[] = [
   "the reasoning is clear concise and easy to follow",
   "the answer is correct and well explained",
   "the approach is sound and no changes are needed",
+  "no changes are needed",
   "no mistakes were found",
   "there is a mistake in the solution",
   "there is an error in the calculation",

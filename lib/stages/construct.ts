@@ -12,6 +12,7 @@ import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { Attempt, DropRow } from "../reflection/selection";
 import type { Teacher } from "../reflection/teacher";
 import { attemptsOf, collectAttempts, type AttemptedProblem } from "../rollout/attempts";
+import type { RolloutRequest } from "../rollout/engine";
 import { judgeAttempts } from "../rollout/judging";
 import type { Problem, ReflectionSample } from "../types";
 import {
@@ -28,7 +29,7 @@ import { problemsIdentity } from "./problems";
 export interface ConstructOptions
   extends
     StageOptions,
-    Pick<ConstructionOptions, "tries" | "bounds" | "mostAlike" | "concurrency"> {
+    Pick<ConstructionOptions, "tries" | "bounds" | "mostAlike" | "concurrency" | "onSelected"> {
   /** Answers a problem; 1 unless told otherwise. */
   attempts?: number;
   /** Scores the reasoning of every attempt before the selection, which leaves out what is below the least score. */
@@ -48,6 +49,21 @@ export interface ConstructionResult extends StageResult {
 /** Problems that are answered at once; their answers are on disk afterwards. */
 const CHUNK = 128;
 
+/** How the policy is asked. @param attempts answers a problem */
+export function attemptRequest(
+  { construction, seed }: Spec,
+  policy: PolicyRef | ServedPolicy,
+  attempts = 1,
+): RolloutRequest {
+  return {
+    style: "engine" in policy ? policy.style : "direct",
+    group: attempts,
+    maxNewTokens: construction.maxNewTokens,
+    temperature: construction.temperature,
+    seed: `construct/${seed}`,
+  };
+}
+
 /**
  * Writes `attempts.jsonl`, `samples.jsonl`, and as LLaMA-Factory reads them `reflection-sft.jsonl` and
  * `plain-cot-sft.jsonl`, into the run's folder.
@@ -63,7 +79,7 @@ export function constructData(
   options: ConstructOptions = {},
 ): Promise<ConstructionResult> {
   const { construction, seed } = spec;
-  const { tries, bounds, mostAlike, judge, attempts: group = 1 } = options;
+  const { tries, bounds, mostAlike, judge } = options;
   const inputs = {
     ...{ policy: policy.hash, teacher: teacher.name, construction, ...problemsIdentity(problems) },
     // Left out where they are not used, so that they do not rename the runs without them.
@@ -87,11 +103,7 @@ export function constructData(
     // ---- attempts; those that an interrupted run has left are kept
     const { attempted, unasked } = await withEngine(policy, (engine) =>
       collectAttempts(engine, problems, {
-        style: "engine" in policy ? policy.style : "direct",
-        group,
-        maxNewTokens: construction.maxNewTokens,
-        temperature: construction.temperature,
-        seed: `construct/${seed}`,
+        ...attemptRequest(spec, policy, options.attempts),
         batch: CHUNK,
         file: file("attempts.jsonl"),
         signal,
@@ -116,6 +128,7 @@ export function constructData(
           teacher,
           policy: `${policy.name} ${policy.hash}`,
           ...{ seed, tries, bounds, mostAlike, concurrency: options.concurrency, signal },
+          onSelected: options.onSelected,
           onProgress: options.onLesson,
         });
       },

@@ -67,6 +67,18 @@ export function createOpenAiEngine(
   };
 }
 
+/** The requests that a rollout makes, for an estimate of what it costs. */
+export async function* rolloutRequests(
+  problems: readonly Problem[],
+  request: RolloutRequest,
+): AsyncGenerator<ChatRequest> {
+  for (const problem of problems) {
+    for (let member = 0; member < request.group; member++) {
+      yield await chatRequest(problem, request, member);
+    }
+  }
+}
+
 /** The request of one sample. @throws LabError when a picture cannot be read */
 export async function chatRequest(
   problem: Problem,

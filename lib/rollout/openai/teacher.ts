@@ -1,4 +1,5 @@
 /** The teacher and the judge of Stage I as any OpenAI-compatible multimodal model, through the client and its cache and budget. */
+import { lessonOf } from "../../reflection/construction";
 import {
   judgePromptVersion,
   judgeQuestion,
@@ -7,6 +8,7 @@ import {
   readGrade,
   type ReasoningJudge,
 } from "../../reflection/reasoning-judge";
+import type { Attempt } from "../../reflection/selection";
 import {
   MalformedTeaching,
   type Lesson,
@@ -22,7 +24,7 @@ import {
   teachingQuestion,
   teachingSchema,
 } from "../../reflection/teaching-prompts";
-import { RequestFailed, type ChatClient } from "./client";
+import { RequestFailed, type ChatClient, type Estimate } from "./client";
 import type { ChatRequest } from "./protocol";
 import { askForText, structuredRequest, type StructuredOptions } from "./structured";
 
@@ -31,10 +33,10 @@ export interface ServerTeacherOptions extends StructuredOptions {
   signal?: AbortSignal;
 }
 
-/** A teacher or judge over a server, with its requests open to an estimate. */
-export interface Asked {
-  /** The first request about an attempt; repeats come on top of what it is estimated at. */
-  request(lesson: Lesson): Promise<ChatRequest>;
+/** A teacher or judge over a server says beforehand what it would cost. */
+export interface Estimated {
+  /** What one request about each attempt would use at most; requests that are repeated with a reason come on top. */
+  estimate(attempts: readonly Attempt[]): Promise<Estimate>;
 }
 
 const CUT_OFF = "the reply was cut off by the token limit; be briefer";
@@ -47,7 +49,7 @@ const CUT_OFF = "the reply was cut off by the token limit; be briefer";
 export function createServerTeacher(
   client: ChatClient,
   { name = client.model, signal, ...options }: ServerTeacherOptions = {},
-): Teacher & Asked {
+): Teacher & Estimated {
   const request = (lesson: Lesson, rejections: readonly Rejection[] = []): Promise<ChatRequest> =>
     structuredRequest(
       {
@@ -62,7 +64,7 @@ export function createServerTeacher(
   return {
     name,
     settings: settingsOf(client, teachingPromptsVersion, options),
-    request: (lesson) => request(lesson),
+    estimate: (attempts) => client.estimate(requestsOf(attempts, request)),
     reflect: async (lesson, rejections) => {
       const { text, truncated } = await askForText(
         client,
@@ -79,7 +81,7 @@ export function createServerTeacher(
 export function createServerJudge(
   client: ChatClient,
   { name = client.model, signal, ...options }: ServerTeacherOptions = {},
-): ReasoningJudge & Asked {
+): ReasoningJudge & Estimated {
   const settings = { temperature: 0, maxTokens: 300, ...options };
   const request = (lesson: Lesson, turns: { reply: string; answer: string }[] = []) =>
     structuredRequest(
@@ -95,7 +97,7 @@ export function createServerJudge(
   return {
     name,
     settings: settingsOf(client, judgePromptVersion, settings),
-    request: (lesson) => request(lesson),
+    estimate: (attempts) => client.estimate(requestsOf(attempts, request)),
     score: async (lesson) => {
       const turns: { reply: string; answer: string }[] = [];
       try {
@@ -112,6 +114,13 @@ export function createServerJudge(
       return null;
     },
   };
+}
+
+async function* requestsOf(
+  attempts: readonly Attempt[],
+  request: (lesson: Lesson) => Promise<ChatRequest>,
+): AsyncGenerator<ChatRequest> {
+  for (const attempt of attempts) yield await request(lessonOf(attempt));
 }
 
 function settingsOf(
