@@ -32,7 +32,8 @@ function slowTeacher(
   };
 }
 
-describe("reflection/construction", () => {
+describe("reflection/construction", function () {
+  this.timeout(20_000);
   it("makes samples at the paper's shares, every attempt accounted for", async () => {
     const attempts = drawnProblems(200).map((problem, i) =>
       (i % 2 ? wrongAttempt : rightAttempt)(problem),
