@@ -27,7 +27,7 @@ import {
   tellEstimate,
   type ServerOptions,
 } from "./data-server";
-import { replyOptions, type ReplyOptions } from "./data-teacher";
+import { replyOptions, type ReplyOptions } from "./data-reply";
 import { say, UsageError, writeRow } from "./io";
 import { specCommand, specOf, stageRow, watchStage, type SpecOptions } from "./stage";
 

@@ -7,7 +7,7 @@ import { judgeAttempts, openAttempts } from "../rollout/judging";
 import { createServerJudge } from "../rollout/openai/teacher";
 import { readAttempted } from "./data-rows";
 import { clientOf, serverOptions, spent, tellEstimate, type ServerOptions } from "./data-server";
-import { replyOptions, type ReplyOptions } from "./data-teacher";
+import { replyOptions, type ReplyOptions } from "./data-reply";
 import { say, writeRow } from "./io";
 
 interface JudgeCommandOptions extends ServerOptions, ReplyOptions {

@@ -17,7 +17,7 @@ import {
   tellEstimate,
   type ServerOptions,
 } from "./data-server";
-import { replyOptions, type ReplyOptions } from "./data-teacher";
+import { replyOptions, type ReplyOptions } from "./data-reply";
 import { say, Unsuccessful, UsageError, writeRow } from "./io";
 
 interface ReflectOptions extends ServerOptions, ReplyOptions, Omit<SelectOptions, "size"> {
