@@ -62,7 +62,8 @@ Example:
 export const command = new Command("perf")
   .description("Measures the speed of the trainers on this machine.")
   .addCommand(grpo)
-  .addCommand(peers);
+  .addCommand(peers)
+  .addHelpText("after", "\nExample:\n  npx srpo perf grpo --threads 1");
 
 function count(text: string): number {
   const value = Number(text);
