@@ -114,6 +114,7 @@ const small: Spec = {
     weightDecay: 0.01,
     maxGradNorm: 1,
     stopGradNorm: 1000,
+    firstSolutionMask: "never",
     evalShare: 0.05,
     evalEvery: 10,
     saveEvery: 20,

@@ -10,15 +10,23 @@ export { ready, describeEngine, renderEngine, type Engine } from "./engine/backe
 export { projectRoot, runsFolder } from "./paths";
 export {
   basePolicy,
+  servedPolicy,
   withPolicy,
   type PolicyRef,
+  type ServedPolicy,
   type StageOptions,
   type Watcher,
 } from "./stages/context";
 export { loadProblems, type SetName } from "./stages/problems";
 export { readSources, type ReadOptions, type SourceReport } from "../datasets/sources/read";
 export { sources } from "../datasets/sources/index";
-export { constructData, type ConstructionResult } from "./stages/construct";
+export {
+  attemptRequest,
+  constructData,
+  type ConstructionResult,
+  type ConstructOptions,
+} from "./stages/construct";
+export { exportDataset, type DatasetOptions } from "./stages/dataset";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
 export { evaluate, type EvaluationResult, type EvaluationRow } from "./stages/evaluate";
@@ -39,6 +47,7 @@ export { tokenCells, type TokenCell } from "./lab/token-cells";
 export { showTable, saveTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
 export { browseSamples, sampleBrowser } from "./lab/sample-browser";
+export { reflectionSamples, accountRows, mixFigure, lengthFigure } from "./lab/reflection-samples";
 export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
@@ -83,7 +92,25 @@ export { benchReward, type BenchReport } from "./reflection/reward-bench/bench";
 export { rewardFunction, type RewardFunction } from "./reflection/reward-bench/trial";
 export { advantagesAfter, advantagesWithout } from "./reflection/reward-bench/advantages";
 export { transitionOf, summarizeTransitions } from "./reflection/transitions";
-export { createRuleTeacher, type Teacher } from "./reflection/teacher";
+export {
+  createRuleTeacher,
+  MalformedTeaching,
+  TeacherStopped,
+  type Lesson,
+  type Rejection,
+  type Teacher,
+  type Teaching,
+} from "./reflection/teacher";
+export { teacherSystemPrompt, teachingTasks } from "./reflection/teaching-prompts";
+export type { ReasoningJudge } from "./reflection/reasoning-judge";
+export {
+  constructSamples,
+  lessonOf,
+  modelTeaching,
+  teachAttempts,
+} from "./reflection/construction";
+export { selectAttempts, type Attempt } from "./reflection/selection";
+export { rejectionOf, filterDescriptions, type LengthBounds } from "./reflection/filters";
 export { toSharegpt, toPlainCot } from "./reflection/records";
 export { buildMessages, type PromptStyle } from "./reflection/prompts";
 export { batchAdvantages, groupAdvantages, overlongReward } from "./train/advantages";
@@ -148,7 +175,9 @@ export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
 export { openOnnxEngine, type OpenOnnxOptions } from "./rollout/onnx/open";
 export { openTransformersJs, type TransformersJsOptions } from "./rollout/transformers-js/engine";
-export { createOpenAiEngine } from "./rollout/openai/engine";
+export { createOpenAiEngine, rolloutRequests } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
-export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";
+export { createServerTeacher, createServerJudge } from "./rollout/openai/teacher";
+export { collectAttempts, attemptsOf, type AttemptedProblem } from "./rollout/attempts";
+export { judgeAttempts } from "./rollout/judging";
 export type { RolloutEngine, RolloutRequest } from "./rollout/engine";

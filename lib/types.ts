@@ -99,8 +99,28 @@ export interface ReflectionSample {
   mode: "condense" | "correct";
   reflection: string;
   second: { think: string; answer: string };
+  /** Where a wrong attempt goes wrong, as far as the teacher says it: a passage of the attempt, and what is wrong with it. */
+  flaw?: { quote: string; fault: string };
   /** Who wrote what, from which checkpoint, with which seed. */
-  provenance: { policy: string; teacher: string; seed: number };
+  provenance: {
+    policy: string;
+    teacher: string;
+    seed: number;
+    /** What determined the teacher's words beside its name: prompts, temperature … */
+    settings?: Readonly<Record<string, string | number>>;
+    /** Teachings that were written until one was taken; where the teacher wrote more than one. */
+    tries?: number;
+    /** A model's score of the attempt's reasoning, where one was asked. */
+    quality?: Quality;
+  };
+}
+
+/** What a judge model says of an attempt's reasoning. */
+export interface Quality {
+  /** 1 (worthless) to 5 (sound and clear). */
+  score: number;
+  comment: string;
+  judge: string;
 }
 
 /** A sampled completion before it is judged. Engines return these; token arrays have equal lengths. */

@@ -12,9 +12,12 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { writeJsonl } from "../lib/engine/files";
 import { PLOTLY_MIME } from "../lib/lab/figure";
 import { basePolicyFolder } from "../lib/paths";
+import { drawPicture } from "./datasets/sources/files";
 import { jupyterEnv, needJupyter, python, root } from "./kernels/jupyter";
+import { chatServer, replyBody, sendJson, type Behaviour } from "./rollout/openai/server";
 
 interface Output {
   output_type: string;
@@ -152,6 +155,40 @@ function shapeOf({ source, outputs = [] }: Cell): string[] {
   return shapes.filter((shape, i) => shape !== shapes[i - 1]);
 }
 
+/** Sums in pictures, in the published input format of SRPO. */
+async function writeSource(own: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await drawPicture(join(own, `${i}.png`), i);
+  writeJsonl(
+    join(own, "input.jsonl"),
+    Array.from({ length: count }, (_unused, i) => ({
+      ...{ image: `${i}.png`, answer: String(40 + i) },
+      query: `Picture ${i}: what is ${20 + i} and 20 together?`,
+    })),
+  );
+}
+
+/** The policy, right every third time, and the teacher of {@link writeSource}'s problems. */
+const playAll: Behaviour = ({ body }, response) => {
+  const { text } = body.messages[1].content.find((part: { type: string }) => part.type === "text");
+  const a = Number(/what is (\d+)/.exec(text)?.[1]);
+  const fields = {
+    reflection: `Adding ${a} to 20, I missed the tens: ${a}+20 needs ${Math.floor(a / 10)}+2 of them, in picture ${a - 20}.`,
+    think: `Tens of ${a} and 20 first, then the ones: ${a + 20}.`,
+    answer: String(a + 20),
+  };
+  const right = a % 3 === 0;
+  const calm = `With ${a} and 20 the tens ${Math.floor(a / 10)}+2 say it all, as picture ${a - 20} shows.`;
+  const reply =
+    body.model === "policy"
+      ? `<think>So ${a} plus 20.</think><answer>${right ? a + 20 : a}</answer>`
+      : JSON.stringify(
+          text.includes("first solution is wrong")
+            ? { quote: `${a} plus 20`, flaw: "It is not added.", ...fields }
+            : { ...fields, reflection: calm },
+        );
+  sendJson(response, 200, replyBody(reply));
+};
+
 describe("notebooks", function () {
   it("are five, in order", () => {
     assert.deepEqual(NAMES, [
@@ -212,12 +249,22 @@ describe("notebooks", function () {
     /**
      * Runs a notebook from top to bottom and reads what it looks like then.
      * @param options.committed whether what is committed was made by such a run: its first
+     * @param options.more further environment
      */
-    async function run(name: string, { committed = true } = {}): Promise<Notebook> {
+    async function run(
+      name: string,
+      { committed = true, more = {} }: { committed?: boolean; more?: Record<string, string> } = {},
+    ): Promise<Notebook> {
       const target = join(folder, "out", name);
       const runner = join(root, "kernels", "run_notebook.py");
       const running = spawn(python, [runner, name, join(root, "notebooks", name), target], {
-        env: { ...jupyterEnv(), LAB_PRESET: "smoke", SRPO_RUNS: join(folder, "runs"), ...KEYS },
+        env: {
+          ...jupyterEnv(),
+          LAB_PRESET: "smoke",
+          SRPO_RUNS: join(folder, "runs"),
+          ...KEYS,
+          ...more,
+        },
         stdio: ["ignore", "ignore", "pipe"],
       });
       child = running;
@@ -245,9 +292,37 @@ describe("notebooks", function () {
       checkTables(notebook, /preset +smoke/, /family/, /reason[^]*kept/);
       assert.ok(bundles(notebook, /level 1 /, "image/png").length > 0, "no page of pictures");
       checkFigures(notebook, /the policy answers/, /attempts at temperature 1/);
+      checkFigures(notebook, /by source/, /by subject/, /by family/, /Lengths of the parts/);
       checkSamples(notebook, 3);
       assert.match(printed(notebook), /96 attempts, \d+ samples/);
       assert.match(printed(notebook), /<reflection>[^]*--- the control/);
+      assert.match(printed(notebook), /# visual-math reflections[^]*licences[^]*The mix/);
+      assert.match(printed(notebook), /Skipped: the environment has no SRPO_SOURCE, [^]*Skipped/);
+    });
+
+    describe("with a server", () => {
+      const server = chatServer();
+      it("1 again, with a source of one's own and a model as the teacher", async () => {
+        await writeSource(join(folder, "own"), 12);
+        server.behave = playAll;
+        const notebook = await run(NAMES[0], {
+          committed: false,
+          more: {
+            ...{ SRPO_SOURCE: "srpo-input", SRPO_SOURCE_PATH: join(folder, "own/input.jsonl") },
+            ...{ SRPO_SOURCE_IMAGES: join(folder, "own"), OPENAI_BASE_URL: server.baseUrl },
+            ...{ SRPO_TEACHER: "teacher", SRPO_POLICY: "policy" },
+          },
+        });
+        checkTables(notebook, /what was read[^]*srpo-input/, /24 attempts[^]*kept +\d+ +\d+/);
+        assert.match(printed(notebook), /10 of 1\d lessons/);
+        assert.ok(bundles(notebook, /by source[^]*srpo-input/, PLOTLY_MIME).length > 0);
+        const cards = bundles(notebook, /^── [^]*by teacher/, "text/html");
+        assert.match(textOf(cards[0]["text/html"]), /<del [^]*<ins /);
+        assert.ok(server.asked.length >= 24 + 10);
+        for (const { headers } of server.asked) {
+          assert.equal(headers.authorization, `Bearer ${KEYS.OPENAI_API_KEY}`);
+        }
+      });
     });
 
     it("2: two trainings, their curves, accuracies before and after", async () => {

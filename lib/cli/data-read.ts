@@ -3,13 +3,18 @@ import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { sources } from "../../datasets/sources/index";
-import { readSources, type SourceInput, type SourceReport } from "../../datasets/sources/read";
+import {
+  readSources,
+  type ReadOptions,
+  type SourceInput,
+  type SourceReport,
+} from "../../datasets/sources/read";
 import { appendJsonl, writeFileAtomic } from "../engine/files";
 import { interruptible } from "../engine/interrupt";
 import { say, UsageError, writeRow } from "./io";
 import { wholeNumber } from "./numbers";
 
-interface ReadCommandOptions {
+export interface SourceOptions {
   source: string[];
   path: string[];
   images: string[];
@@ -17,49 +22,60 @@ interface ReadCommandOptions {
   seed: string;
   balance: "proportional" | "even";
   benchmark: string[];
+}
+
+interface ReadCommandOptions extends SourceOptions {
   report?: string;
   drops?: string;
 }
 
 const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
 
-export const readCommand = new Command("read")
-  .description("Reads problems from your own copies of data sets: one JSON line each, on stdout.")
-  .addOption(
-    new Option(
-      "--source <name>",
-      `what is read, one of ${sources.map((s) => s.name).join(", ")}; repeatable`,
+/** A command with the options of sources. */
+export function sourceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--source <name>",
+        `what is read, one of ${sources.map((s) => s.name).join(", ")}; repeatable`,
+      )
+        .argParser((value: string, earlier: string[]) => collect(sourceName(value), earlier))
+        .default([], "none"),
     )
-      .argParser((value: string, earlier: string[]) => collect(sourceName(value), earlier))
-      .default([], "none"),
-  )
-  .option("--path <file>", "the source's file or folder, once a source", collect, [])
-  .option(
-    "--images <dir>",
-    "the pictures' root, once a source (default: the file's folder)",
-    collect,
-    [],
-  )
-  .option("--limit <n>", "problems to take at most", wholeNumber(1))
-  .option("--seed <seed>", "which ones a limit takes", "1")
-  .addOption(
-    new Option("--balance <how>", "how a limit is spread over sources, subsets and subjects")
-      .choices(["proportional", "even"])
-      .default("proportional"),
-  )
-  .option(
-    "--benchmark <file>",
-    "leave out what stands in this benchmark's file; repeatable",
-    collect,
-    [],
-  )
+    .option("--path <file>", "the source's file or folder, once a source", collect, [])
+    .option(
+      "--images <dir>",
+      "the pictures' root, once a source (default: the file's folder)",
+      collect,
+      [],
+    )
+    .option("--limit <n>", "problems to take at most", wholeNumber(1))
+    .option("--seed <seed>", "which ones a limit takes", "1")
+    .addOption(
+      new Option("--balance <how>", "how a limit is spread over sources, subsets and subjects")
+        .choices(["proportional", "even"])
+        .default("proportional"),
+    )
+    .option(
+      "--benchmark <file>",
+      "leave out what stands in this benchmark's file; repeatable",
+      collect,
+      [],
+    );
+}
+
+/** What each source's path is, for a command's help. */
+export const sourcePaths = `Paths, by source:
+${sources.map((s) => `  ${s.name.padEnd(11)} ${s.path}`).join("\n")}`;
+
+export const readCommand = sourceOptions(new Command("read"))
+  .description("Reads problems from your own copies of data sets: one JSON line each, on stdout.")
   .option("--report <file>", "write the counts as JSON")
   .option("--drops <file>", "write a JSON line for every record that is not used")
   .addHelpText(
     "after",
     `
-Paths, by source:
-${sources.map((s) => `  ${s.name.padEnd(11)} ${s.path}`).join("\n")}
+${sourcePaths}
 
 Example:
   npx srpo data read --source llava-cot --path train.jsonl --images images --limit 1000 > problems.jsonl`,
@@ -69,20 +85,16 @@ Example:
     if (drops !== undefined) rmSync(drops, { force: true });
     const sample = await interruptible((signal) =>
       readSources({
-        inputs: inputsOf(options),
-        ...{ limit: options.limit, seed: options.seed, balance: options.balance, signal },
-        benchmarks: options.benchmark,
+        ...readOptions(options),
+        signal,
         ...(drops === undefined ? {} : { onDrop: (drop) => appendJsonl(drops, drop) }),
-        onProgress: (what, done) => {
-          if (done % 10_000 === 0) say(`${done} ${what}`);
-        },
       }),
     );
     if (options.report !== undefined) {
       writeFileAtomic(options.report, JSON.stringify(sample.report, null, 2) + "\n");
     }
     for await (const problem of sample.problems()) await writeRow(problem);
-    tell(sample.report);
+    tellSources(sample.report);
   });
 
 function sourceName(value: string): string {
@@ -90,8 +102,20 @@ function sourceName(value: string): string {
   throw new InvalidArgumentError(`Allowed are ${sources.map(({ name }) => name).join(", ")}.`);
 }
 
+/** What the options say of the reading. @throws UsageError when sources, paths and roots do not match */
+export function readOptions(options: SourceOptions): ReadOptions {
+  return {
+    inputs: inputsOf(options),
+    ...{ limit: options.limit, seed: options.seed, balance: options.balance },
+    benchmarks: options.benchmark,
+    onProgress: (what, done) => {
+      if (done % 10_000 === 0) say(`${done} ${what}`);
+    },
+  };
+}
+
 /** The n-th source with the n-th path and the n-th root. @throws UsageError when they do not match */
-function inputsOf({ source, path, images }: ReadCommandOptions): SourceInput[] {
+function inputsOf({ source, path, images }: SourceOptions): SourceInput[] {
   if (source.length === 0 || path.length !== source.length) {
     throw new UsageError("every --source needs its --path; at least one is wanted");
   }
@@ -104,7 +128,8 @@ function inputsOf({ source, path, images }: ReadCommandOptions): SourceInput[] {
   }));
 }
 
-function tell({ sources: read, strata, drops, benchmarks }: SourceReport): void {
+/** Says on stderr what became of the records. */
+export function tellSources({ sources: read, strata, drops, benchmarks }: SourceReport): void {
   for (const { name, items, pictures } of benchmarks) {
     say(`compared with ${items} items of ${name}, ${pictures} of them with their picture`);
   }

@@ -50,13 +50,13 @@ export function interrupted(where: string): Interrupted {
  */
 export async function interruptedAt<T>(
   where: string,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw signal.aborted ? interrupted(where) : error;
+    throw signal?.aborted ? interrupted(where) : error;
   }
 }
 

@@ -5,15 +5,24 @@
 import { fault } from "../engine/errors";
 import { mapBounded } from "../engine/lists";
 import type { ReflectionSample } from "../types";
-import { inconsistencyOf, leakOf } from "./filters";
+import { anyLength, modelBounds, rejectionOf, type LengthBounds } from "./filters";
 import {
   createDropTable,
   selectAttempts,
+  SURPLUS,
   type Attempt,
   type DropRow,
   type SelectionOptions,
 } from "./selection";
-import type { Teacher } from "./teacher";
+import { createRepeatFilter } from "./stock-phrases";
+import {
+  MalformedTeaching,
+  TeacherStopped,
+  type Lesson,
+  type Rejection,
+  type Teacher,
+  type Teaching,
+} from "./teacher";
 import { parseResponse, renderSolution } from "./template";
 
 export interface ConstructionOptions {
@@ -23,50 +32,108 @@ export interface ConstructionOptions {
   seed: number;
   /** How many lessons the teacher works on at a time. */
   concurrency?: number;
+  /** How often a lesson is taught until the filters take the result; each time the teacher is told why they did not. */
+  tries?: number;
+  bounds?: LengthBounds;
+  /** How many reflections may be nearly the same; any number unless told otherwise. */
+  mostAlike?: number;
   signal?: AbortSignal;
+  /** Hears of the attempts that are about to be taught, before the first is: what that costs can be estimated. */
+  onSelected?: (attempts: readonly Attempt[]) => void | Promise<void>;
   /** Called after each lesson. */
   onProgress?: (done: number, total: number) => void;
 }
 
+/** What suits a model as the teacher: it may try again, must write sentences, and falls into habits. */
+export const modelTeaching = { tries: 3, bounds: modelBounds, mostAlike: 5 } as const;
+
 export interface Construction {
   samples: ReflectionSample[];
+  /** Attempts of which nothing became, by the last reason. */
   dropped: DropRow[];
+  /** Teachings that a filter did not take, also those that were repeated with success. */
+  rejected: DropRow[];
+  /** Why the teacher answered nobody any more before the end; `samples` are what it taught until then. */
+  stopped?: TeacherStopped;
 }
 
-/** Selects attempts, has them reflected on and filters the result; the rows of `dropped` account for the rest. */
+/**
+ * Selects attempts, has them reflected on and filters the result; the rows of `dropped` account for the rest. Where a lesson fails, the
+ * next attempt of its kind takes its place, so that size and share are reached as far as there are attempts.
+ */
 export async function constructSamples(
   options: ConstructionOptions & Omit<SelectionOptions, "seed">,
 ): Promise<Construction> {
-  const { selected, dropped } = selectAttempts(options);
-  const taught = await teachAttempts(selected, options);
-  return { samples: taught.samples, dropped: [...dropped, ...taught.dropped] };
+  const { selected, reserve, dropped: notSelected } = selectAttempts(options);
+  await options.onSelected?.(selected);
+  const wanted = { right: countRight(selected), all: selected.length };
+  const repeats = createRepeatFilter(options.mostAlike ?? Infinity);
+  const [drops, rejections] = [createDropTable(), createDropTable()];
+  const samples: ReflectionSample[] = [];
+  let stopped: TeacherStopped | undefined;
+  let earlier = 0;
+  for (let batch = selected; batch.length > 0 && stopped === undefined;) {
+    const done = earlier;
+    const count = batch.length;
+    const onProgress = (n: number): void => options.onProgress?.(done + n, done + count);
+    const taught = await teachAttempts(batch, { ...options, onProgress }, repeats);
+    earlier += count;
+    drops.merge(taught.dropped);
+    rejections.merge(taught.rejected);
+    samples.push(...taught.samples);
+    stopped = taught.stopped;
+    const right = countRight(samples);
+    batch = [
+      ...reserve.right.splice(0, wanted.right - right),
+      ...reserve.wrong.splice(0, wanted.all - wanted.right - (samples.length - right)),
+    ];
+  }
+  const left = { right: reserve.right.length, wrong: reserve.wrong.length };
+  const dropped = [
+    ...notSelected.map((row) => (row.reason === SURPLUS ? { ...row, ...left } : row)),
+    ...drops.rows(),
+  ].filter(({ right, wrong }) => right + wrong > 0);
+  return { samples, dropped, rejected: rejections.rows(), stopped };
 }
+
+const countRight = (items: readonly { verdict: { correct: boolean } }[]): number =>
+  items.filter(({ verdict }) => verdict.correct).length;
 
 /**
  * Has a teacher reflect on each attempt; samples keep the attempts' order. A lesson that fails is dropped with its reason,
  * so that one bad reply among thousands does not lose the others.
+ * @param repeats says of each reflection in the attempts' order whether there were enough like it
  * @throws LabError with the first failure when every lesson failed; the signal's reason when aborted
  */
 export async function teachAttempts(
   attempts: readonly Attempt[],
   options: ConstructionOptions,
+  repeats: (reflection: string) => boolean = createRepeatFilter(options.mostAlike ?? Infinity),
 ): Promise<Construction> {
   const { teacher, concurrency = 4, signal, onProgress } = options;
-  const drops = createDropTable();
+  const [drops, rejections] = [createDropTable(), createDropTable()];
   const failures: unknown[] = [];
+  let stopped: TeacherStopped | undefined;
   let done = 0;
   const samples = await mapBounded(attempts, concurrency, async (attempt) => {
     signal?.throwIfAborted();
     const right = attempt.verdict.correct;
+    if (stopped !== undefined) {
+      drops.add("not taught", right);
+      return null;
+    }
     let sample: ReflectionSample | null = null;
     try {
-      sample = await teach(attempt, options);
-      const reason = leakReason(sample) ?? inconsistencyOf(sample);
-      if (reason !== null) {
-        drops.add(reason, right);
-        sample = null;
-      }
+      const outcome = await teach(attempt, options, (reason) => rejections.add(reason, right));
+      if ("sample" in outcome) sample = outcome.sample;
+      else drops.add(outcome.reason, right);
     } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof TeacherStopped) {
+        stopped ??= error;
+        drops.add("not taught", right);
+        return null;
+      }
       failures.push(error);
       drops.add("the teacher failed", right);
     }
@@ -79,29 +146,86 @@ export async function teachAttempts(
       try: "the teacher on one attempt",
     });
   }
-  return { samples: samples.flatMap((sample) => sample ?? []), dropped: drops.rows() };
+  // In the attempts' order, and not in that of the replies, so that the same attempts give the same samples.
+  const kept = samples.filter((sample): sample is ReflectionSample => {
+    if (sample === null || !repeats(sample.reflection)) return sample !== null;
+    drops.add("the reflection is nearly that of several others", sample.verdict.correct);
+    return false;
+  });
+  return {
+    samples: kept,
+    dropped: drops.rows(),
+    rejected: rejections.rows(),
+    ...(stopped === undefined ? {} : { stopped }),
+  };
 }
 
-async function teach(
-  { problem, text, verdict }: Attempt,
-  { teacher, policy, seed }: ConstructionOptions,
-): Promise<ReflectionSample> {
+/** An attempt as its teacher sees it: tags and spacing as in the template, so that no sample teaches the attempt's faults. */
+export function lessonOf({ problem, text, verdict }: Attempt): Lesson {
   const { first } = parseResponse(text);
-  // Tags and spacing as in the template, so that no sample teaches the attempt's faults.
-  const attempt = { think: first.think ?? "", answer: first.answer ?? "" };
-  const teaching = await teacher.reflect({ problem, attempt, verdict });
+  return { problem, attempt: { think: first.think ?? "", answer: first.answer ?? "" }, verdict };
+}
+
+/** One lesson, repeated with the reason until the filters take what is taught. */
+async function teach(
+  attempt: Attempt,
+  options: ConstructionOptions,
+  onRejection: (reason: string) => void,
+): Promise<{ sample: ReflectionSample } | { reason: string }> {
+  const { teacher, tries = 1, bounds = anyLength } = options;
+  const lesson = lessonOf(attempt);
+  const rejections: Rejection[] = [];
+  for (;;) {
+    const outcome = await taught(teacher, lesson, rejections);
+    let reason: string | null;
+    if ("teaching" in outcome) {
+      const sample = sampleOf(attempt, lesson, outcome.teaching, options, rejections.length + 1);
+      reason = rejectionOf(sample, bounds);
+      if (reason === null) return { sample };
+    } else {
+      ({ reason } = outcome);
+    }
+    onRejection(reason);
+    rejections.push({ reply: outcome.reply, reason });
+    if (rejections.length >= tries) return { reason };
+  }
+}
+
+async function taught(
+  teacher: Teacher,
+  lesson: Lesson,
+  rejections: readonly Rejection[],
+): Promise<({ teaching: Teaching } | { reason: string }) & { reply: string }> {
+  try {
+    const teaching = await teacher.reflect(lesson, rejections);
+    return { teaching, reply: teaching.reply ?? teaching.reflection };
+  } catch (error) {
+    if (error instanceof MalformedTeaching) return { reason: error.reason, reply: error.reply };
+    throw error;
+  }
+}
+
+function sampleOf(
+  { quality }: Attempt,
+  { problem, attempt, verdict }: Lesson,
+  { reflection, second, flaw }: Teaching,
+  { teacher, policy, seed }: ConstructionOptions,
+  tries: number,
+): ReflectionSample {
   return {
     problem,
     attempt: { text: renderSolution(attempt), ...attempt },
     verdict,
     mode: verdict.correct ? "condense" : "correct",
-    reflection: teaching.reflection,
-    second: teaching.second,
-    provenance: { policy, teacher: teacher.name, seed },
+    reflection,
+    second,
+    ...(flaw === undefined ? {} : { flaw }),
+    provenance: {
+      policy,
+      teacher: teacher.name,
+      seed,
+      ...(teacher.settings === undefined ? {} : { settings: teacher.settings, tries }),
+      ...(quality === undefined ? {} : { quality }),
+    },
   };
-}
-
-function leakReason({ reflection, problem }: ReflectionSample): string | null {
-  const leak = leakOf(reflection, problem);
-  return leak === null ? null : `the reflection ${leak}`;
 }

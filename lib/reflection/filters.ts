@@ -2,22 +2,74 @@
 import type { Problem, ReflectionSample } from "../types";
 import { verdictWord } from "./dialect";
 import { judge, unwrap } from "./equality";
+import { isStock } from "./stock-phrases";
 import { renderResponse } from "./template";
+
+/** How long the parts may be, in words `[least, most]`. */
+export interface LengthBounds {
+  reflection: readonly [number, number];
+  secondThink: readonly [number, number];
+}
+
+/** What a model's sentences need at least; the embedded teacher writes a formula or two. */
+export const modelBounds: LengthBounds = { reflection: [8, 250], secondThink: [4, 600] };
+export const anyLength: LengthBounds = { reflection: [1, 1000], secondThink: [1, 2000] };
+
+/** Every filter in the order in which it is looked at, by what it drops; the data card lists them. */
+export const filterDescriptions: readonly string[] = [
+  "a part that is empty, or holds a tag of the template or the mark of a picture",
+  "a reflection that speaks of a given answer or names the gold answer, unless question or attempt name it",
+  "a reflection on a wrong attempt that names no flaw, or one in a passage that the attempt does not have",
+  "a reflection whose verdict or stated answer contradicts the gold answer",
+  "a second answer that is not the gold answer by the lab's equality",
+  "a reflection or second reasoning that is too short or too long",
+  "a reflection of stock phrases, and near-duplicates of other reflections beyond a few",
+];
+
+/** Why a sample is not taken, in words that its teacher can be told; `null` where nothing speaks against it. */
+export function rejectionOf(sample: ReflectionSample, bounds: LengthBounds): string | null {
+  const { reflection, problem, attempt, second } = sample;
+  const leak = leakOf(reflection, problem, attempt.text);
+  return (
+    formFaultOf(sample) ??
+    (leak === null ? null : `the reflection ${leak}`) ??
+    missingFlawOf(sample) ??
+    contradictionOf(sample) ??
+    (judge(second.answer, problem).correct ? null : "the second answer is not the gold answer") ??
+    lengthFaultOf("reflection", reflection, bounds.reflection) ??
+    lengthFaultOf("second reasoning", second.think, bounds.secondThink) ??
+    (isStock(reflection) ? "the reflection is a stock phrase that fits any problem" : null)
+  );
+}
+
+function formFaultOf({ attempt, reflection, second }: ReflectionSample): string | null {
+  if ([reflection, second.think, second.answer].some((part) => part.trim() === "")) {
+    return "a part is empty";
+  }
+  let text: string;
+  try {
+    text = renderResponse({ first: attempt, reflection, second });
+  } catch {
+    return "a part holds a tag of the template";
+  }
+  // Trainers count these in all messages and look for as many files.
+  return /<(?:image|video|audio)>/.test(text) ? "a part holds the mark of a picture" : null;
+}
 
 /** Words of one who has been told the answer. The policy will not have been. */
 const TOLD = [
   /\bground[- ]?truth\b/i,
   /\banswer key\b/i,
-  /\b(?:gold(?:en)?|reference) (?:answer|solution|label)\b/i,
+  /\b(?:gold(?:en)?|reference|given|provided) (?:answer|solution|label)\b/i,
   /\b(?:correct|right|true|actual|expected) (?:answer|solution|option|choice|value|result) (?:is|was|should|would|must)\b/i,
 ];
 
 /**
  * Why a reflection gives the gold answer away, `null` where it does not: it speaks of a given answer, or names the gold
  * answer as a word or a number of its own. A number that the reflection computes (`7+8=15`) is no leak, nor is one that the
- * question or the picture's reading states.
+ * question, the picture's reading or the attempt itself states.
  */
-export function leakOf(reflection: string, problem: Problem): string | null {
+export function leakOf(reflection: string, problem: Problem, attempt = ""): string | null {
   if (TOLD.some((pattern) => pattern.test(reflection))) return "speaks of the given answer";
   const gold = unwrap(problem.answer);
   const names =
@@ -26,8 +78,8 @@ export function leakOf(reflection: string, problem: Problem): string | null {
           String.raw`\(${escape(gold)}\)|\b(?:option|choice|answer)(?: is)?:? ${escape(gold)}\b`,
         )
       : standalone(gold);
-  const given = `${problem.question}\n${problem.reading ?? ""}`;
-  if (gold === "" || names.test(given)) return null;
+  const known = `${problem.question}\n${problem.reading ?? ""}`;
+  if (gold === "" || names.test(known) || standalone(gold).test(attempt)) return null;
   return names.test(reflection) ? "names the gold answer" : null;
 }
 
@@ -43,23 +95,62 @@ function escape(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
-/**
- * Why a sample contradicts itself, `null` where it does not: its second answer is not the gold answer, its reflection
- * ends in another verdict than the judge's, or it cannot be written in the template.
- */
-export function inconsistencyOf(sample: ReflectionSample): string | null {
-  const { problem, attempt, verdict, reflection, second } = sample;
-  if ([reflection, second.think, second.answer].some((part) => part.trim() === "")) {
-    return "a part is empty";
+/** Words of one who has found something wrong. */
+const FLAW =
+  /\b(?:wrong\w*|incorrect\w*|errors?|erroneous\w*|mistak\w+|flaw\w*|slip\w*|fault\w*|miss(?:es|ed|ing)\b|misread\w*|mis(?:count|identif|interpret|understo|calculat|us|tak)\w*|overlook\w*|ignor\w+|forg[eo]t\w*|omit\w*|neglect\w*|confus\w+|should(?: not|n't)?|instead|fail(?:s|ed)?|inconsisten\w+|contradict\w*|invalid|unjustified|not (?:the|what|justified|shown|true|valid|right|correct)|cannot be|does ?n[o']t|did ?n[o']t|is ?n[o']t|was ?n[o']t|skipp\w+|too (?:low|high|large|small|many|few|much|little|early|late))/i;
+
+/** Why the reflection on a wrong attempt teaches nothing of what was wrong with it. */
+function missingFlawOf({ verdict, reflection, flaw, attempt }: ReflectionSample): string | null {
+  if (verdict.correct) return null;
+  if (!FLAW.test(reflection) && verdictWord(reflection) !== "right") {
+    return "the reflection names no flaw of the wrong first solution";
   }
-  try {
-    renderResponse({ first: attempt, reflection, second });
-  } catch {
-    return "a part holds a tag of the template";
-  }
-  if (!judge(second.answer, problem).correct) return "the second answer is not the gold answer";
-  const said = verdictWord(reflection);
-  return said !== null && (said === "right") !== verdict.correct
-    ? "the reflection's verdict is not the judge's"
+  if (flaw === undefined) return null;
+  const quote = squeezed(flaw.quote);
+  return quote === "" || !squeezed(`${attempt.think} ${attempt.answer}`).includes(quote)
+    ? "the quoted passage does not stand in the first solution"
     : null;
+}
+
+/** Letters and digits alone: models quote with other spaces, quotes and dollar signs. */
+const squeezed = (text: string): string =>
+  text.toLowerCase().replace(/[^\p{L}\p{N}+\-*/=<>.]/gu, "");
+
+const CALLS_RIGHT =
+  /\b(?:(?:first|my|this|the) )?(?:solution|reasoning|answer|result)(?: given| above)? (?:is|was|seems|looks) (?:indeed |entirely |completely |fully |all )?(?:correct|right|sound|accurate|valid)\b(?!,? (?:but|except|however|until|up to))/i;
+const CALLS_WRONG =
+  /\b(?:(?:first|my|this|the) )?(?:final )?(?:solution|answer|result) (?:is|was|seems|looks) (?:indeed |entirely |completely )?(?:incorrect|wrong|mistaken)\b/i;
+/** A number or a choice's letter that is said to be the answer. */
+const STATES =
+  /\b(?:the|final|my) (?:final )?answer (?:is|becomes|must be|should be) ([-$]?\d[^\s;,]*|\(?[A-Z]\)?(?![\w']))/gi;
+
+/** Why a reflection contradicts the gold answer: it takes the attempt for what it is not, or states another answer. */
+function contradictionOf({
+  problem,
+  attempt,
+  verdict,
+  reflection,
+}: ReflectionSample): string | null {
+  const said = verdictWord(reflection);
+  const other = verdict.correct ? CALLS_WRONG : CALLS_RIGHT;
+  if ((said !== null && (said === "right") !== verdict.correct) || other.test(reflection)) {
+    return "the reflection's verdict is not the judge's";
+  }
+  for (const [, stated] of reflection.matchAll(STATES)) {
+    const own = judge(stated, { ...problem, answer: attempt.answer }).correct;
+    if (!own && !judge(stated, problem).correct) {
+      return "the reflection states another answer than the gold one";
+    }
+  }
+  return null;
+}
+
+function lengthFaultOf(
+  part: string,
+  text: string,
+  [least, most]: readonly [number, number],
+): string | null {
+  const words = text.trim().split(/\s+/).length;
+  if (words >= least && words <= most) return null;
+  return `the ${part} is too ${words < least ? "short" : "long"} (${least} to ${most} words are wanted)`;
 }

@@ -1,5 +1,5 @@
 /** Who writes the reflections of Stage I. The embedded teacher works offline, from a problem's exact reading and steps. */
-import { fault } from "../engine/errors";
+import { fault, LabError } from "../engine/errors";
 import type { Problem, ReflectionSample, Verdict } from "../types";
 import { checkReflection, secondThink } from "./dialect";
 
@@ -11,12 +11,44 @@ export interface Lesson {
 }
 
 /** What a teacher writes: a reflection on the attempt, and the solution that follows from it. */
-export type Teaching = Pick<ReflectionSample, "reflection" | "second">;
+export interface Teaching extends Pick<ReflectionSample, "reflection" | "second" | "flaw"> {
+  /** The reply as it came, where the parts were taken out of one. */
+  reply?: string;
+}
+
+/** A teaching that was not taken: what was written, and why, in words that the teacher is told. */
+export interface Rejection {
+  reply: string;
+  reason: string;
+}
 
 export interface Teacher {
   /** Goes into each sample's provenance. */
   name: string;
-  reflect(lesson: Lesson): Promise<Teaching>;
+  /** What determines its words beside its name (prompts, temperature …); goes into the run's name and each sample's provenance. */
+  settings?: Readonly<Record<string, string | number>>;
+  /**
+   * @param rejections what it wrote in this lesson before; a teacher that always writes the same may ignore them
+   * @throws MalformedTeaching when the reply cannot be read, TeacherStopped when no lesson can be taught any more; anything else
+   * costs this lesson
+   */
+  reflect(lesson: Lesson, rejections?: readonly Rejection[]): Promise<Teaching>;
+}
+
+/** A reply that has not the form asked for. It may be asked for again. */
+export class MalformedTeaching extends Error {
+  override name = "MalformedTeaching";
+  constructor(
+    readonly reply: string,
+    readonly reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+/** The teacher answers nobody any more: its budget is used up, or its server refuses everything. */
+export class TeacherStopped extends LabError {
+  override name = "TeacherStopped";
 }
 
 /**

@@ -4,11 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import { appendJsonl, readJsonl, writeJsonl } from "../engine/files";
-import { interrupted } from "../engine/interrupt";
+import { interrupted, interruptedAt } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
 import { judge } from "../reflection/equality";
+import type { Attempt } from "../reflection/selection";
 import { parseResponse } from "../reflection/template";
-import type { Completion, Problem, Verdict } from "../types";
+import type { Completion, Problem } from "../types";
 import type { RolloutEngine, RolloutRequest } from "./engine";
 import { RequestFailed } from "./openai/client";
 
@@ -16,7 +17,7 @@ import { RequestFailed } from "./openai/client";
 export interface AttemptedProblem {
   problem: Problem;
   policy: string;
-  attempts: { text: string; verdict: Verdict; truncated: boolean }[];
+  attempts: Omit<Attempt, "problem">[];
   /** Share of right answers; a problem that is always or never solved teaches GRPO nothing. */
   passRate: number;
 }
@@ -27,11 +28,27 @@ export interface UnaskedProblem {
   reason: string;
 }
 
-export interface AttemptOptions extends Omit<RolloutRequest, "batch"> {
+export interface AttemptOptions extends Omit<RolloutRequest, "batch" | "onProgress"> {
   /** JSON Lines that are added to; problems which an earlier run has answered are not asked again. */
   file: string;
   /** Problems that are asked at once; their attempts are on disk afterwards. */
   batch?: number;
+  /** Hears of how many problems the file has answers to already. */
+  onBegin?: (earlier: number, total: number) => void;
+  /** Hears of all that is in the file, after each batch. */
+  onProgress?: (done: number, total: number, passRate: number) => void;
+}
+
+/** The attempts one by one, as selection takes them. */
+export function attemptsOf(rows: readonly AttemptedProblem[]): Attempt[] {
+  return rows.flatMap(({ problem, attempts }) =>
+    attempts.map((attempt) => ({ problem, ...attempt })),
+  );
+}
+
+/** The mean of the problems' pass rates. */
+export function meanPassRate(rows: readonly AttemptedProblem[]): number {
+  return rows.reduce((sum, row) => sum + row.passRate, 0) / Math.max(1, rows.length);
 }
 
 /**
@@ -43,30 +60,35 @@ export interface AttemptOptions extends Omit<RolloutRequest, "batch"> {
 export async function collectAttempts(
   engine: RolloutEngine,
   problems: readonly Problem[],
-  { file, batch = 64, onProgress, ...request }: AttemptOptions,
+  { file, batch = 64, onBegin, onProgress, ...request }: AttemptOptions,
 ): Promise<{ attempted: AttemptedProblem[]; unasked: UnaskedProblem[] }> {
   const earlier = existsSync(file) ? readJsonl<AttemptedProblem>(file) : [];
   // A line that a crash cut short would swallow the one appended to it.
   if (earlier.length > 0) writeJsonl(file, earlier);
   const rows = new Map(earlier.map((row) => [row.problem.id, row]));
   const open = problems.filter(({ id }) => !rows.has(id));
+  const asked = (): AttemptedProblem[] => problems.flatMap(({ id }) => rows.get(id) ?? []);
   const unasked: UnaskedProblem[] = [];
+  let done = 0;
+  onBegin?.(problems.length - open.length, problems.length);
   const keep = (problem: Problem, completions: readonly Completion[]): void => {
     const row = attemptedProblem(problem, completions, engine.name);
     appendJsonl(file, row);
     rows.set(problem.id, row);
   };
   for (const part of chunk(open, batch)) {
-    if (request.signal?.aborted) {
-      throw interrupted(`attempts at problem ${rows.size} of ${problems.length}`);
-    }
-    const answered = await rolloutOrNull(engine, part, request);
+    const where = `attempts at problem ${problems.length - open.length + done} of ${problems.length}`;
+    if (request.signal?.aborted) throw interrupted(where);
+    const answered = await interruptedAt(where, request.signal, () =>
+      rolloutOrNull(engine, part, request),
+    );
     if (answered !== null) part.forEach((problem, i) => keep(problem, answered[i]));
     // One problem of the batch cannot be asked. The others' answers are in the client's cache.
     else for (const problem of part) await askAlone(engine, problem, request, keep, unasked);
-    onProgress?.(rows.size + unasked.length, problems.length);
+    done += part.length;
+    onProgress?.(problems.length - open.length + done, problems.length, meanPassRate(asked()));
   }
-  return { attempted: problems.flatMap(({ id }) => rows.get(id) ?? []), unasked };
+  return { attempted: asked(), unasked };
 }
 
 async function rolloutOrNull(

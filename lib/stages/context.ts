@@ -4,10 +4,12 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../config";
 import { ready } from "../engine/backend";
+import { contentHash } from "../engine/files";
 import { interruptible } from "../engine/interrupt";
 import { basePolicyFolder, runsFolder } from "../paths";
 import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { readPolicyConfig } from "../policy/config";
+import type { PromptStyle } from "../reflection/prompts";
 import type { RolloutEngine } from "../rollout/engine";
 import { createLocalEngine } from "../rollout/local";
 import type { HealthNote } from "../train/health";
@@ -24,6 +26,23 @@ export interface PolicyRef {
   hash: string;
   /** How it is asked: a policy that learned to reflect is asked to. */
   style: "direct" | "reflect";
+}
+
+/** A policy that answers behind an engine of the user's own, a server for instance; it can be asked and not trained. */
+export interface ServedPolicy {
+  name: string;
+  engine: RolloutEngine;
+  /** What determines its answers, as far as anybody knows: its name. */
+  hash: string;
+  style: PromptStyle;
+}
+
+/** @param style `paper-direct` suits large instruction-tuned models */
+export function servedPolicy(
+  engine: RolloutEngine,
+  { style = "paper-direct" }: { style?: PromptStyle } = {},
+): ServedPolicy {
+  return { name: engine.name, engine, style, hash: contentHash(engine.name) };
 }
 
 /** Somebody who watches a stage; a notebook passes the lab's monitor. */
@@ -102,15 +121,16 @@ export async function withPolicy<T>(
   }
 }
 
-/** Opens a policy and an engine that samples from it, and closes both after `work`. */
-export function withEngine<T>(
-  ref: PolicyRef,
-  work: (engine: RolloutEngine, bundle: PolicyBundle) => Promise<T>,
+/** Opens an engine that samples from the policy and closes it after `work`; a served policy's stays open. */
+export async function withEngine<T>(
+  ref: PolicyRef | ServedPolicy,
+  work: (engine: RolloutEngine) => Promise<T>,
 ): Promise<T> {
+  if ("engine" in ref) return work(ref.engine);
   return withPolicy(ref, async (bundle) => {
     const engine = createLocalEngine(bundle, { name: ref.name });
     try {
-      return await work(engine, bundle);
+      return await work(engine);
     } finally {
       await engine.close();
     }

@@ -37,9 +37,14 @@ export function finetune(
       problem: sample.problem,
       style: kind === "reflection" ? "reflect" : "direct",
       text: messages[messages.length - 1].content,
+      // The filters let no second answer pass that is not the gold answer.
+      ...(kind === "reflection" ? { transition: sample.verdict.correct ? "RR" : "WR" } : {}),
     };
   });
-  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: spec.sft };
+  const { firstSolutionMask: mask, ...sft } = spec.sft;
+  // A setting that is off does not rename the runs without it.
+  const masked = mask === "never" ? sft : spec.sft;
+  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked };
   const run = openStage(spec, "sft", inputs, options);
   const name = kind === "reflection" ? "reflection SFT" : "plain-CoT SFT";
   const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");

@@ -1,4 +1,5 @@
-/** The embedded problem sets of a spec, drawn to disk on first use. */
+/** The embedded problem sets of a spec, drawn to disk on first use, and what determines a set of problems. */
+import { basename } from "node:path";
 import {
   generateItems,
   generateOod,
@@ -6,6 +7,7 @@ import {
   type VisualMathItem,
 } from "../../datasets/visual-math/problems";
 import type { Spec } from "../config";
+import { canonicalJson, contentHash } from "../engine/files";
 import { pictureCache } from "../paths";
 import type { Problem } from "../types";
 
@@ -15,7 +17,7 @@ export type SetName = "sft" | "rl" | "test" | "ood";
  * Problems of one set, with their pictures. Which set a problem belongs to follows from a hash of its content, so no
  * problem is in two of them. The SFT and RL sets may show a problem twice in different pictures; the test sets do not.
  */
-export function loadProblems(
+export async function loadProblems(
   { problems }: Pick<Spec, "problems">,
   set: SetName,
 ): Promise<Problem[]> {
@@ -25,10 +27,29 @@ export function loadProblems(
     set === "ood"
       ? generateOod({ count, seed })
       : generateItems({ split: set, count, seed, allowRepeats: set !== "test" });
-  return materialize(items, pictureCache);
+  const drawn = await materialize(items, pictureCache);
+  origins.set(drawn, setIdentity({ problems }, set));
+  return drawn;
 }
 
-/** What determines a set's problems, for a run's inputs; other sets' sizes do not count. */
+/** Where the lists come from that were given out. */
+const origins = new WeakMap<readonly Problem[], Record<string, unknown>>();
+
+/**
+ * What determines a list of problems, for a run's inputs: what it was drawn from, or its content where it is a list of the
+ * user's own. Where the pictures lie does not count.
+ */
+export function problemsIdentity(problems: readonly Problem[]): Record<string, unknown> {
+  const known = origins.get(problems);
+  if (known !== undefined) return known;
+  const content = problems.map((problem) => ({
+    ...problem,
+    images: problem.images.map((path) => basename(path)),
+  }));
+  return { problems: contentHash(canonicalJson(content)), count: problems.length };
+}
+
+/** What determines an embedded set's problems, for a run's inputs; other sets' sizes do not count. */
 export function setIdentity(
   { problems }: Pick<Spec, "problems">,
   set: SetName,

@@ -180,7 +180,7 @@ export function rolloutRows(
 }
 
 /** Decodes tokens without special ones, and remembers what single ones are. */
-function tokenText(decode: Tokenizer["decode"]): (ids: readonly number[]) => string {
+export function tokenText(decode: Tokenizer["decode"]): (ids: readonly number[]) => string {
   const known = new Map<number, string>();
   return (ids) => {
     if (ids.length > 1) return decode(ids, { skipSpecial: true });

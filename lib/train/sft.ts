@@ -2,7 +2,8 @@
  * Supervised fine-tuning: Stage I of SRPO (arXiv 2506.01713, section 3.1, eq 1), and its plain-CoT control.
  *
  * Loss: mean negative log-likelihood of the completion's tokens given picture and prompt; the prompt itself is not
- * learned. As in the paper, a wrong first solution is learned along with the reflection that corrects it.
+ * learned. As in the paper, a wrong first solution is learned along with the reflection that corrects it; `firstSolutionMask` leaves
+ * it out.
  *
  * Where this departs from the paper: AdamW with (0.9, 0.95) as in the GRPO stage; the vision tower and the merger stay
  * frozen (the paper's LLaMA-Factory recipe freezes them too); the template has a second think (the paper's SFT data
@@ -17,9 +18,15 @@ import { groupBatch } from "../policy/batch";
 import type { PolicyBundle } from "../policy/bundle";
 import { imageTensor } from "../policy/generate";
 import { completionLogprobs } from "../policy/policy";
+import {
+  trainedSpan,
+  trainedTokens,
+  type FirstSolutionMask,
+} from "../reflection/first-solution-mask";
 import type { PromptStyle } from "../reflection/prompts";
+import { parseResponse } from "../reflection/template";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
-import type { Problem } from "../types";
+import type { Problem, Transition } from "../types";
 import { stopForUpdate } from "./failure";
 import {
   adamWDefaults,
@@ -28,6 +35,7 @@ import {
   createAdamW,
   lossAndGradients,
 } from "./optimizer";
+import { tokenEnds, tokenText } from "./rollouts";
 import type { Run } from "./run";
 import { decoderNames, restoreTraining, saveTraining } from "./state";
 
@@ -44,6 +52,8 @@ export interface SftConfig {
   maxGradNorm: number;
   /** A gradient whose norm is above it, or no number, stops the run with its batch saved. */
   stopGradNorm: number;
+  /** Whether first solutions are left out of the loss: never, as in the paper; always; or those that the second changes (`changed`). */
+  firstSolutionMask: FirstSolutionMask;
   /** Share of the examples that is held out; its loss is `eval_loss`. */
   evalShare: number;
   /** Steps between two evaluations. */
@@ -58,6 +68,8 @@ export interface SftExample {
   style: PromptStyle;
   /** The completion as text; the end-of-turn token is added. */
   text: string;
+  /** Right or wrong, first answer then second; what a mask of changed solutions looks at. */
+  transition?: Transition;
 }
 
 export interface SftOptions {
@@ -108,6 +120,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
     stopGradNorm: config.stopGradNorm,
   });
 
+  const pieces = tokenText(bundle.tokenizer.decode);
   /** Sum of the examples' token losses, differentiable. */
   const batchOf = async (part: readonly SftExample[]) => {
     const prepared = await Promise.all(
@@ -117,12 +130,17 @@ export async function trainSft(options: SftOptions): Promise<void> {
       [...bundle.tokenizer.encode(text), bundle.tokenizer.endId],
     ]);
     const batch = groupBatch(prepared, completions, bundle.config);
+    const masks = part.map((example, i) => lossMaskOf(example, completions[i][0], config, pieces));
     return {
-      tokens: total(batch.completionLengths),
+      /** Those that the loss looks at. */
+      tokens: total(masks.map((mask) => mask.filter(Boolean).length)),
       /** With the prompts, as TRL counts. */
       seen: total(batch.completionLengths) + total(batch.promptLengths),
       lossSum: () =>
-        completionLogprobs(bundle, batch, imageTensor(prepared, bundle.config)).sum().neg(),
+        completionLogprobs(bundle, batch, imageTensor(prepared, bundle.config))
+          .mul(tf.tensor1d(masks.flat().map(Number)))
+          .sum()
+          .neg(),
     };
   };
 
@@ -203,6 +221,18 @@ export async function trainSft(options: SftOptions): Promise<void> {
   } finally {
     optimizer.dispose();
   }
+}
+
+/** Which of a completion's tokens are learned. */
+function lossMaskOf(
+  { text, transition }: SftExample,
+  ids: readonly number[],
+  { firstSolutionMask }: Pick<SftConfig, "firstSolutionMask">,
+  pieces: (ids: readonly number[]) => string,
+): boolean[] {
+  if (firstSolutionMask === "never") return ids.map(() => true);
+  const span = trainedSpan(parseResponse(text), firstSolutionMask, transition ?? null);
+  return trainedTokens(tokenEnds(ids, text, pieces), span);
 }
 
 function total(lengths: readonly number[]): number {

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { constructSamples, teachAttempts } from "../../lib/reflection/construction";
 import { buildMessages, SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
 import { toPlainCot, toSharegpt } from "../../lib/reflection/records";
-import { createRuleTeacher, type Teacher } from "../../lib/reflection/teacher";
+import {
+  createRuleTeacher,
+  MalformedTeaching,
+  TeacherStopped,
+  type Teacher,
+} from "../../lib/reflection/teacher";
 import { isWellFormed, parseResponse } from "../../lib/reflection/template";
 import { drawnProblems, rightAttempt, sums, wrongAttempt } from "./stage-one";
 
@@ -27,7 +32,8 @@ function slowTeacher(
   };
 }
 
-describe("reflection/construction", () => {
+describe("reflection/construction", function () {
+  this.timeout(20_000);
   it("makes samples at the paper's shares, every attempt accounted for", async () => {
     const attempts = drawnProblems(200).map((problem, i) =>
       (i % 2 ? wrongAttempt : rightAttempt)(problem),
@@ -57,7 +63,7 @@ describe("reflection/construction", () => {
   it("never has more lessons at work than asked for, and keeps the order", async () => {
     let most = 0;
     const teacher = slowTeacher(
-      () => "Wrong.",
+      () => "The carry was forgotten. Wrong.",
       (running) => (most = Math.max(most, running)),
     );
     const attempts = numbered(23);
@@ -101,6 +107,107 @@ describe("reflection/construction", () => {
     );
   });
 
+  it("tells a teacher why it was refused, as often as it may try, and counts every refusal", async () => {
+    const heard: string[][] = [];
+    const teacher: Teacher = {
+      ...{ name: "learner", settings: { prompts: "p" } },
+      reflect: async ({ problem }, rejections = []) => {
+        heard.push(rejections.map(({ reply, reason }) => `${reply} | ${reason}`));
+        if (problem.id === "p1")
+          throw new MalformedTeaching("{", "the reply is not one JSON object");
+        const reflection = rejections.length < 2 ? "It is 61." : "The carry was forgotten.";
+        return { reflection, second: { think: "So 61.", answer: "61" } };
+      },
+    };
+    const of = (tries: number) =>
+      teachAttempts(numbered(2), { ...options, teacher, tries, concurrency: 1 });
+    const leak = "the reflection names the gold answer";
+    const malformed = "the reply is not one JSON object";
+    const first = await of(3);
+    assert.deepEqual(heard.slice(0, 3), [
+      [],
+      [`It is 61. | ${leak}`],
+      Array(2).fill(`It is 61. | ${leak}`),
+    ]);
+    assert.deepEqual(heard[5], Array(2).fill(`{ | ${malformed}`));
+    const { policy, teacher: name, seed, settings, tries } = first.samples[0].provenance;
+    assert.deepEqual(
+      [policy, name, seed, settings, tries],
+      ["base", "learner", 7, { prompts: "p" }, 3],
+    );
+    assert.deepEqual(first.dropped, [{ reason: malformed, right: 0, wrong: 1 }]);
+    assert.deepEqual(first.rejected, [
+      { reason: leak, right: 0, wrong: 2 },
+      { reason: malformed, right: 0, wrong: 3 },
+    ]);
+    const second = await of(2);
+    assert.deepEqual(
+      [second.samples, second.dropped.map(({ reason }) => reason)],
+      [[], [leak, malformed]],
+    );
+  });
+
+  it("puts the next attempt of its kind in the place of a lesson that fails, and keeps the books", async () => {
+    const attempts = drawnProblems(200).map((problem, i) =>
+      (i % 2 ? wrongAttempt : rightAttempt)(problem),
+    );
+    const rule = createRuleTeacher();
+    let lessons = 0;
+    const teacher: Teacher = {
+      name: "moody",
+      reflect: async (lesson) => {
+        if (++lessons % 3 === 0) throw new MalformedTeaching("", "no");
+        return rule.reflect(lesson);
+      },
+    };
+    const size = { ...options, teacher, attempts, size: 40, concurrency: 1 };
+    const { samples, dropped } = await constructSamples(size);
+    const right = samples.filter(({ mode }) => mode === "condense").length;
+    assert.deepEqual([samples.length, right], [40, 12]);
+    assert.ok(lessons > 55);
+    for (const [kind, kept] of [
+      ["right", right],
+      ["wrong", 40 - right],
+    ] as const) {
+      assert.equal(kept + dropped.reduce((sum, row) => sum + row[kind], 0), 100);
+    }
+    // With nobody left, fewer samples and the same books.
+    const all = await constructSamples({ ...size, size: 200 });
+    assert.ok(all.samples.length < 142);
+    assert.equal(
+      all.samples.length + all.dropped.reduce((sum, row) => sum + row.right + row.wrong, 0),
+      200,
+    );
+  });
+
+  it("keeps what was taught when the teacher stops, and says so", async () => {
+    let lessons = 0;
+    const teacher = slowTeacher(() => {
+      if (++lessons > 4) throw new TeacherStopped("the budget is used up");
+      return `The carry of sum ${lessons} was forgotten.`;
+    });
+    const { samples, dropped, stopped } = await teachAttempts(numbered(9), {
+      ...{ ...options, teacher, concurrency: 2 },
+    });
+    assert.equal(stopped?.message, "the budget is used up");
+    assert.deepEqual(
+      [samples.length, dropped],
+      [4, [{ reason: "not taught", right: 0, wrong: 5 }]],
+    );
+  });
+
+  it("lets only so many reflections be alike, in the attempts' order", async () => {
+    const teacher = slowTeacher(() => "The carry was forgotten.");
+    const alike = await teachAttempts(numbered(7), { ...options, teacher, mostAlike: 3 });
+    assert.deepEqual(
+      alike.samples.map(({ problem }) => problem.id),
+      ["p0", "p1", "p2"],
+    );
+    assert.deepEqual(alike.dropped, [
+      { reason: "the reflection is nearly that of several others", right: 0, wrong: 4 },
+    ]);
+  });
+
   it("stops where every lesson fails, with the teacher's own words", async () => {
     const teacher = slowTeacher(() => {
       throw new Error("quota is used up");
@@ -112,6 +219,7 @@ describe("reflection/construction", () => {
     assert.deepEqual(await teachAttempts([], { ...options, teacher }), {
       samples: [],
       dropped: [],
+      rejected: [],
     });
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inconsistencyOf, leakOf } from "../../lib/reflection/filters";
+import { anyLength, leakOf, rejectionOf } from "../../lib/reflection/filters";
 import type { Problem, ReflectionSample } from "../../lib/types";
 import { rightAttempt, sums, wrongAttempt } from "./stage-one";
 
@@ -60,9 +60,11 @@ describe("reflection/filters", () => {
   });
 
   it("finds samples that contradict themselves", () => {
-    assert.equal(inconsistencyOf(sampleOf()), null);
-    assert.equal(inconsistencyOf(sampleOf({ second: { think: "So.", answer: "61.0 cm" } })), null);
-    assert.equal(inconsistencyOf(sampleOf({ reflection: "The carry was forgotten." })), null);
+    assert.equal(rejectionOf(sampleOf(), anyLength), null);
+    const takes = (changes: Partial<ReflectionSample>): void =>
+      assert.equal(rejectionOf(sampleOf(changes), anyLength), null);
+    takes({ second: { think: "So.", answer: "61.0 cm" } });
+    takes({ reflection: "The carry was forgotten." });
     const cases: [Partial<ReflectionSample>, RegExp][] = [
       [{ second: { think: "So 71.", answer: "71" } }, /not the gold answer/],
       [{ reflection: "Check: 4+7=11, 3+2+1=6. Right." }, /verdict/],
@@ -72,7 +74,78 @@ describe("reflection/filters", () => {
       [{ reflection: "r</reflection><think>" }, /tag/],
     ];
     for (const [changes, reason] of cases) {
-      assert.match(inconsistencyOf(sampleOf(changes)) ?? "", reason);
+      assert.match(rejectionOf(sampleOf(changes), anyLength) ?? "", reason);
     }
+  });
+
+  it("takes what the attempt says itself for no leak", () => {
+    const said = { text: "", think: "34+27 is 61, no, 71.", answer: "71" };
+    const reflection = "I had 61 and then changed the tens, a slip.";
+    assert.equal(
+      rejectionOf(sampleOf({ reflection }), anyLength),
+      "the reflection names the gold answer",
+    );
+    const attempt = { ...said, text: said.think };
+    assert.equal(rejectionOf(sampleOf({ reflection, attempt }), anyLength), null);
+    const { verdict } = rightAttempt(sums);
+    const right = { verdict, attempt: { text: "So 61.", think: "So 61.", answer: "61" } };
+    const praise = { ...right, reflection: "The sum 61 rests on the carry from 4+7=11." };
+    assert.equal(rejectionOf(sampleOf(praise), anyLength), null);
+  });
+
+  it("wants a flaw of a wrong attempt, in a passage that the attempt has", () => {
+    const flawOf = (reflection: string, quote?: string): string | null =>
+      rejectionOf(
+        sampleOf({ reflection, ...(quote === undefined ? {} : { flaw: { quote, fault: "f" } }) }),
+        anyLength,
+      );
+    const none = /names no flaw/;
+    assert.match(flawOf("Adding 34 and 27 goes by ones and then tens.") ?? "", none);
+    assert.match(flawOf("Let me add the bars 34 and 27 column by column.") ?? "", none);
+    for (const good of [
+      "The carry from 4+7=11 was forgotten.",
+      "I misread the left bar, it ends above 30.",
+      "The tens should be 3+2+1=6.",
+      "3+2 did not count what 4+7=11 carries.",
+    ]) {
+      assert.equal(flawOf(good), null, good);
+    }
+    const carry = "The carry from 4+7=11 was forgotten.";
+    assert.equal(flawOf(carry, "the bars are  $34$ and 27"), null);
+    assert.match(flawOf(carry, "the bars are 35 and 27") ?? "", /quoted passage/);
+    assert.match(flawOf(carry, "…") ?? "", /quoted passage/);
+  });
+
+  it("finds reflections that contradict the gold answer or the verdict, and no others", () => {
+    const wrong = (reflection: string): string | null =>
+      rejectionOf(sampleOf({ reflection }), anyLength);
+    const { verdict } = rightAttempt(sums);
+    const attempt = { text: "So 61.", think: "So 61.", answer: "61" };
+    const right = (reflection: string): string | null =>
+      rejectionOf(sampleOf({ reflection, verdict, attempt }), anyLength);
+    assert.match(wrong("The reasoning is correct, nothing of 34+27 is missing.") ?? "", /verdict/);
+    assert.match(wrong("I forgot the carry, so the answer is 62.") ?? "", /another answer/);
+    assert.equal(wrong("The reasoning is correct until 4+7=11, whose carry is forgotten."), null);
+    assert.equal(wrong("The answer is 71 because the carry was counted twice, a mistake."), null);
+    assert.match(right("The answer is wrong since 4+7=11 was not carried.") ?? "", /verdict/);
+    assert.equal(right("My answer is 61, and 4+7=11 shows the carry that it needs."), null);
+    assert.equal(right("It is not wrong to start with the tens, but 4+7=11 changes them."), null);
+  });
+
+  it("bounds lengths, and refuses stock phrases and marks of pictures", () => {
+    const bounds = { reflection: [5, 20], secondThink: [1, 5] } as const;
+    const of = (changes: Partial<ReflectionSample>) => rejectionOf(sampleOf(changes), bounds) ?? "";
+    assert.match(of({ reflection: "Forgot the carry 4+7=11." }), /reflection is too short/);
+    assert.match(
+      of({ reflection: `Forgot the carry. ${"so ".repeat(20)}` }),
+      /reflection is too long/,
+    );
+    const reflection = "The carry from 4+7=11 was forgotten.";
+    assert.match(
+      of({ reflection, second: { think: "a b c d e f", answer: "61" } }),
+      /second reasoning is too long/,
+    );
+    assert.match(of({ reflection: "There is a mistake in the solution." }), /stock phrase/);
+    assert.match(of({ reflection: `${reflection} <image>` }), /mark of a picture/);
   });
 });

@@ -53,6 +53,7 @@ describe("reflection/selection", () => {
     assert.equal(onlyWrong.selected.length, 20);
     assert.deepEqual(selectAttempts({ attempts: [], size: 20, seed: 1 }), {
       selected: [],
+      reserve: { right: [], wrong: [] },
       dropped: [],
     });
   });
@@ -118,5 +119,43 @@ describe("reflection/selection", () => {
         "another attempt at the problem": [2, 2],
       },
     );
+  });
+
+  it("leaves out what a judge has scored too low, or not at all, where that is asked", () => {
+    const attempts = offer(90, 50).map((attempt, i) =>
+      i % 3 === 2
+        ? attempt
+        : { ...attempt, quality: { score: i % 3 === 0 ? 4 : 2, comment: "c", judge: "j" } },
+    );
+    const strict = selectAttempts({ attempts, size: 1000, seed: 1, minQuality: 3 });
+    assert.ok(strict.selected.every(({ quality }) => quality?.score === 4));
+    checkBooks(attempts, strict);
+    const reasons = new Map(strict.dropped.map((row) => [row.reason, row.right + row.wrong]));
+    assert.deepEqual(
+      [reasons.get("reasoning scored below 3"), reasons.get("reasoning not scored")],
+      [30, 30],
+    );
+    const plain = selectAttempts({ attempts, size: 1000, seed: 1 });
+    assert.ok(plain.selected.some(({ quality }) => quality?.score === 2));
+  });
+
+  it("spreads over sources and subjects as well, and holds the rest ready in order", () => {
+    const attempts = offer(400, 0).map((attempt, i) => ({
+      ...attempt,
+      problem: {
+        ...{ ...attempt.problem, family: "records" },
+        ...{ source: i % 20 === 0 ? "rare" : "common", subject: i % 40 === 0 ? "one" : "two" },
+      },
+    }));
+    const few = selectAttempts({ attempts, size: 30, rightShare: 0, seed: 1 });
+    const of = (source: string, subject: string): number =>
+      count(
+        few.selected,
+        ({ problem }) => problem.source === source && problem.subject === subject,
+      );
+    assert.deepEqual([of("rare", "one"), of("rare", "two"), of("common", "two")], [10, 10, 10]);
+    const more = selectAttempts({ attempts, size: 33, rightShare: 0, seed: 1 });
+    const next = new Set([...few.selected, ...few.reserve.wrong.slice(0, 3)]);
+    assert.deepEqual(new Set(more.selected), next);
   });
 });

@@ -180,7 +180,7 @@ describe("stages", function () {
 
       process.env.SRPO_RUNS += "-stopped";
       const { options } = listener(1);
-      await assert.rejects(construct(options), /Stopped data construction at problem 128 of 150/);
+      await assert.rejects(construct(options), /Stopped attempts at problem 128 of 150/);
       const [name] = readdirSync(process.env.SRPO_RUNS as string);
       const folder = join(process.env.SRPO_RUNS as string, name);
       assert.deepEqual(lines(folder), expected.slice(0, 128));

@@ -95,6 +95,46 @@ describe("SFT", function () {
     untrained.weights.dispose();
   });
 
+  it("leaves first solutions out of the loss where that is asked: all, or those that the second changes", async () => {
+    const untrained = openPolicy(folder);
+    const prompts = createPromptCache(untrained);
+    const rest = "<reflection>no</reflection><think>so</think><answer>7</answer>";
+    const reflecting = examples.map((example, i): SftExample => ({
+      ...example,
+      text: `<think>hm</think><answer>${i % 2 === 0 ? 9 : 7}</answer>${rest}`,
+      transition: i % 2 === 0 ? "WR" : "RR",
+    }));
+    const expected: Record<string, number> = {};
+    for (const mask of ["never", "changed", "always"] as const) {
+      let [sum, count] = [0, 0];
+      for (const { problem, style, text, transition } of reflecting) {
+        const ids = [...untrained.tokenizer.encode(text), untrained.tokenizer.endId];
+        const [prompt] = await prompts.prepare([problem], style);
+        const logprobs = scoreCompletions(untrained, [prompt], [[ids]]);
+        // Decoded from their beginnings on, tokens tell where the reflection starts.
+        const masked = mask === "always" || (mask === "changed" && transition === "WR");
+        const from = masked ? text.indexOf("<reflection>") : 0;
+        ids.forEach((_id, i) => {
+          const end = untrained.tokenizer.decode(ids.slice(0, i + 1)).length;
+          if (end <= from) return;
+          sum -= logprobs[i];
+          count++;
+        });
+      }
+      expected[mask] = sum / count;
+      const bundle = openPolicy(folder);
+      const config = { ...tinySft, epochs: 1, firstSolutionMask: mask };
+      let loss = NaN;
+      const onStep = (_step: number, metrics: Record<string, number>): number =>
+        (loss = metrics.loss);
+      await trainSft({ bundle, examples: reflecting, config, seed: 1, run: newRun(), onStep });
+      assert.ok(Math.abs(loss - expected[mask]) < 1e-4 * loss, `${mask}: ${loss}`);
+      bundle.weights.dispose();
+    }
+    assert.equal(new Set(Object.values(expected).map((loss) => loss.toFixed(4))).size, 3);
+    untrained.weights.dispose();
+  });
+
   it("takes two micro-batches of 4 for one batch of 8", async () => {
     const start = flat(openPolicy(folder));
     const update = async (microBatch: number) => {

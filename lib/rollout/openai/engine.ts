@@ -1,12 +1,11 @@
 /** Rollouts from any OpenAI-compatible server, pictures included. */
-import { readFile } from "node:fs/promises";
-import { fault } from "../../engine/errors";
 import { contentHash } from "../../engine/files";
 import { mapBounded } from "../../engine/lists";
 import { buildMessages } from "../../reflection/prompts";
 import type { Completion, Problem } from "../../types";
 import type { RolloutEngine, RolloutRequest } from "../engine";
 import { RequestFailed, type ChatClient } from "./client";
+import { pictureParts } from "./pictures";
 import type { ChatPart, ChatRequest } from "./protocol";
 
 export interface OpenAiEngineOptions {
@@ -69,6 +68,18 @@ export function createOpenAiEngine(
   };
 }
 
+/** The requests that a rollout makes, for an estimate of what it costs. */
+export async function* rolloutRequests(
+  problems: readonly Problem[],
+  request: RolloutRequest,
+): AsyncGenerator<ChatRequest> {
+  for (const problem of problems) {
+    for (let member = 0; member < request.group; member++) {
+      yield await chatRequest(problem, request, member);
+    }
+  }
+}
+
 /** The request of one sample. @throws LabError when a picture cannot be read */
 export async function chatRequest(
   problem: Problem,
@@ -77,18 +88,14 @@ export async function chatRequest(
   { sendSeed = true, extra }: Pick<OpenAiEngineOptions, "sendSeed" | "extra"> = {},
 ): Promise<ChatRequest> {
   const { style, seed, temperature, topP, maxNewTokens } = request;
-  const pictures = await Promise.all(problem.images.map(pictureUrl));
+  const pictures = await pictureParts(problem.images);
   const asked = request.messages?.(problem) ?? buildMessages(problem, style);
   const messages = asked.map(({ role, content }) => ({
     role,
     content:
       typeof content === "string"
         ? content
-        : content.map((part): ChatPart =>
-            part.type === "text"
-              ? part
-              : { type: "image_url", image_url: { url: pictures.shift() as string } },
-          ),
+        : content.map((part) => (part.type === "text" ? part : (pictures.shift() as ChatPart))),
   }));
   return {
     ...{ messages, temperature, topP, maxTokens: maxNewTokens, sample: member },
@@ -99,28 +106,3 @@ export async function chatRequest(
 
 /** 31 bits: what servers take for a seed. */
 const sampleSeed = (text: string): number => parseInt(contentHash(text, 8), 16) >>> 1;
-
-/** By the first bytes of a file; its name may say anything. */
-const KINDS: readonly [start: string, mime: string][] = [
-  ["89504e47", "image/png"],
-  ["ffd8ff", "image/jpeg"],
-  ["52494646", "image/webp"],
-  ["47494638", "image/gif"],
-];
-
-async function pictureUrl(path: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw fault("rollout", `a picture cannot be read (${(error as Error).message})`);
-  }
-  const start = bytes.subarray(0, 4).toString("hex");
-  const mime = KINDS.find(([known]) => start.startsWith(known))?.[1];
-  if (mime === undefined) {
-    throw fault("rollout", `${path} is no picture that servers take`, {
-      expected: "PNG, JPEG, WebP or GIF",
-    });
-  }
-  return `data:${mime};base64,${bytes.toString("base64")}`;
-}
