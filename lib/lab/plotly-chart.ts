@@ -54,7 +54,7 @@ export function toPlotly(figures: readonly Figure[], options: PlotlyOptions): Pl
 }
 
 /** What the toolbar above a graph offers. */
-function toolbar(filename: string): PlotlyFigure["config"] {
+export function toolbar(filename: string): PlotlyFigure["config"] {
   return {
     displaylogo: false,
     // By default a button would send the figure to plotly's servers.

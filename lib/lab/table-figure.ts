@@ -6,7 +6,8 @@ import sharp from "sharp";
 import { fault } from "../engine/errors";
 import { display, type MimeBundle, type Surface } from "./display";
 import { PLOTLY_MIME } from "./figure";
-import { plain, type PlotlyFigure } from "./plotly-chart";
+import { plain, toolbar, type PlotlyFigure } from "./plotly-chart";
+import { fileNameOf } from "./save-as";
 import { INK, label, MUTED, widthOf } from "./svg-text";
 
 /** A heading over the rows that follow, or a row of one text a column. */
@@ -169,6 +170,7 @@ function plotlyTable(figure: TableFigure): PlotlyFigure {
         },
       },
     ],
+    config: toolbar(fileNameOf(figure.title)),
     layout: {
       title: {
         text: `<b>${plain(figure.title)}</b><br><sup>${plain(figure.subtitle ?? "")}</sup>`,
