@@ -1,6 +1,7 @@
 /** Shows a stage while it runs: what a stage tells its {@link Watcher}, on the lab's monitor. */
 import type { Watcher } from "../stages/context";
 import { createMonitor, type Monitor, type MonitorOptions } from "./monitor";
+import { showStopButton } from "./widgets";
 
 /** What a monitor draws of a stage: its charts, and what one of its steps is called. */
 export type StageView = Pick<MonitorOptions, "charts" | "unit">;
@@ -59,8 +60,10 @@ export function watch(
   { charts, unit, surface }: StageView & Pick<MonitorOptions, "surface"> = {},
 ): Required<Watcher> {
   let monitor: Monitor | undefined;
+  let hideStop: (() => void) | undefined;
   return {
     begin: (total, earlier) => {
+      hideStop = showStopButton({ surface });
       monitor = createMonitor({ title, total, charts, unit, surface });
       monitor.preload(earlier);
     },
@@ -68,6 +71,7 @@ export function watch(
     end: async (reason) => {
       const ending = monitor;
       monitor = undefined;
+      hideStop?.();
       await (reason === undefined ? ending?.finish() : ending?.stop(reason));
     },
   };
