@@ -35,8 +35,9 @@ export { showTokens, tokenView } from "./lab/token-view";
 export { rescoreGroup, showRewardSliders, withWeights } from "./lab/reward-sliders";
 export { showStopButton } from "./lab/widgets";
 export { tokenCells, type TokenCell } from "./lab/token-cells";
-export { showTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
+export { showTable, saveTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
+export { browseSamples, sampleBrowser } from "./lab/sample-browser";
 export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
@@ -50,6 +51,8 @@ export {
   truthTableRows,
 } from "./lab/reward-bench-view";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
+export { showComparison } from "./lab/compare";
+export { runRows, showRuns } from "./lab/run-list";
 
 // ---- the method
 export type * from "./types";
