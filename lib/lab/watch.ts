@@ -3,12 +3,9 @@ import type { Watcher } from "../stages/context";
 import type { Rollout } from "../train/rollouts";
 import { createDisplay, currentSurface } from "./display";
 import { createMonitor, type Monitor, type MonitorOptions } from "./monitor";
-<<<<<<< HEAD
 import { showStopButton } from "./widgets";
-=======
 import { rolloutSample } from "./rollout-samples";
 import { samplesBundle, type Sample } from "./viewer";
->>>>>>> lab
 
 /** What a monitor draws of a stage: its charts, and what one of its steps is called. */
 export type StageView = Pick<MonitorOptions, "charts" | "unit">;
