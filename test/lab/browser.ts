@@ -88,7 +88,18 @@ export async function openNotebook(
   lab: Lab,
   name: string,
 ): Promise<OpenNotebook> {
-  const page = await openPage(browser, lab, `/lab/tree/${name}`);
+  const page = await newPage(browser);
+  // JupyterLab calls a notebook idle also before it has a kernel, and drops what is run then.
+  const connected = page.waitForEvent("websocket", async (socket) => {
+    if (!socket.url().includes("/channels")) return false;
+    await socket.waitForEvent("framereceived", {
+      predicate: ({ payload }) => String(payload).includes("kernel_info_reply"),
+      timeout: PATIENCE_MS,
+    });
+    return true;
+  });
+  await visit(page, lab, `/lab/tree/${name}`);
+  await connected;
   await page.waitForSelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]');
   const cell = (at: number): Locator => page.locator(".jp-Notebook .jp-CodeCell").nth(at);
   const start = async (at: number): Promise<{ ended: Promise<void> }> => {
@@ -116,13 +127,16 @@ export async function openNotebook(
   };
 }
 
-/** Any page of the lab, as somebody sees it who has the token. */
-export async function openPage(browser: Browser, lab: Lab, path: string): Promise<Page> {
+export async function newPage(browser: Browser): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
   page.setDefaultTimeout(PATIENCE_MS);
+  return page;
+}
+
+/** Goes to a page of the lab as somebody who has the token. */
+export async function visit(page: Page, lab: Lab, path: string): Promise<void> {
   // A workspace remembers the tabs of the page before.
   await page.goto(`${lab.origin}${path}?reset&token=${lab.token}`);
-  return page;
 }
 
 /** Pictures of all pages, for somebody who looks into a failure. @returns their folder */

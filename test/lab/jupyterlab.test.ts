@@ -7,12 +7,13 @@ import { needJupyter, root } from "../kernels/jupyter";
 import {
   findChromium,
   lowestContrast,
+  newPage,
   openBrowser,
   openNotebook,
-  openPage,
   PATIENCE_MS,
   startLab,
   takeScreenshots,
+  visit,
   type Lab,
 } from "./browser";
 
@@ -71,7 +72,7 @@ function saved(): Notebook {
 }
 
 describe("JupyterLab in Chromium", function () {
-  this.timeout(2 * PATIENCE_MS);
+  this.timeout(4 * PATIENCE_MS);
   let folder: string;
   let browser: Browser | undefined;
   let lab: Lab;
@@ -122,7 +123,8 @@ describe("JupyterLab in Chromium", function () {
   it("asks for its token, has the kernel's logo in its launcher, and shows no pop-up", async () => {
     assert.equal(new URL(lab.origin).hostname, "127.0.0.1");
     assert.equal((await fetch(`${lab.origin}/api/contents`)).status, 403);
-    const page = await openPage(browser as Browser, lab, "/lab");
+    const page = await newPage(browser as Browser);
+    await visit(page, lab, "/lab");
     const logo = page.locator('.jp-LauncherCard[title*="TypeScript (SRPO Lab)"] img').first();
     await logo.waitFor();
     await page.waitForFunction(
