@@ -36,7 +36,9 @@ export function createWidgets(comms) {
         const model_module_version = state._model_module_version;
         return [id, { model_name, model_module, model_module_version, state }];
       });
-      const buffer_paths = found.flatMap(([id, { paths }]) => paths.map((path) => [id, ...path]));
+      const buffer_paths = found.flatMap(([id, { paths }]) =>
+        paths.map((path) => [id, "state", ...path]),
+      );
       const buffers = found.flatMap(([, taken]) => taken.buffers);
       comm.send(
         { method: "update_states", states: Object.fromEntries(states), buffer_paths },

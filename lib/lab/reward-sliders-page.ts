@@ -2,10 +2,10 @@
 
 export const SLIDERS_CSS = `
 .srpo-sliders { color: var(--jp-content-font-color1, currentColor); font-size: 13px; }
-.srpo-sliders form { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 4px 20px; max-width: 720px; }
+.srpo-sliders form { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 4px 20px; max-width: 900px; margin-bottom: 8px; }
 .srpo-sliders label { display: grid; grid-template-columns: 7em 1fr 3.5em; align-items: center; gap: 8px; }
 .srpo-sliders output { font-variant-numeric: tabular-nums; text-align: right; }
-.srpo-sliders figure { margin: 8px 0; max-width: 720px; }
+.srpo-sliders figure { margin: 8px 0; max-width: 900px; }
 .srpo-sliders figure svg { max-width: 100%; height: auto; }`;
 
 export const SLIDERS_ESM = `

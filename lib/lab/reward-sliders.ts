@@ -115,6 +115,7 @@ export function groupFigure(trained: readonly Rescored[], chosen: readonly Resco
         { name: "with these weights", values: chosen.map(({ advantage }) => advantage) },
       ],
     },
+    width: 900,
     height: 300,
   };
 }

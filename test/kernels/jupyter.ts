@@ -23,6 +23,28 @@ export function jupyterEnv(): NodeJS.ProcessEnv {
   return script.jupyterEnv();
 }
 
+/**
+ * A notebook of code cells under one heading.
+ * @param outputs of the cells, where they are saved
+ */
+export function notebookOf(sources: readonly string[], outputs: readonly object[][] = []): string {
+  const cells = sources.map((source, at) => ({
+    cell_type: "code",
+    id: `cell-${at}`,
+    source,
+    metadata: {},
+    outputs: outputs[at] ?? [],
+    execution_count: null,
+  }));
+  const heading = { cell_type: "markdown", id: "head", source: "# First light", metadata: {} };
+  return JSON.stringify({
+    cells: [heading, ...cells],
+    metadata: { kernelspec: { name: "tslab", display_name: "TypeScript", language: "typescript" } },
+    nbformat: 4,
+    nbformat_minor: 5,
+  });
+}
+
 /** An error as Jupyter's clients get it. */
 export interface CellError {
   ename: string;
