@@ -100,12 +100,19 @@ export function withWeights(config: RewardConfig, values: WeightValues): RewardC
   }, config);
 }
 
-/** A group's advantages as bars: as they were trained on, and under the weights that were chosen. */
-export function groupFigure(trained: readonly Rescored[], chosen: readonly Rescored[]): Figure {
-  const round = (value: number): string => value.toFixed(2);
+/**
+ * A group's advantages as bars: as they were trained on, and under the weights that were chosen.
+ * @param changes what was chosen, in words
+ */
+export function groupFigure(
+  trained: readonly Rescored[],
+  chosen: readonly Rescored[],
+  changes: readonly string[],
+): Figure {
+  const rewards = chosen.map(({ total }) => total.toFixed(2)).join("  ");
   return {
     title: "Advantages of one group",
-    subtitle: `rewards now ${chosen.map(({ total }) => round(total)).join("  ")}`,
+    subtitle: `${changes.length === 0 ? "all weights as trained" : changes.join(", ")}; rewards ${rewards}`,
     x: { title: "" },
     y: { title: "advantage" },
     bars: {
@@ -134,27 +141,33 @@ interface SlidersState {
  * Shows a group's advantages with a slider for each weight of the reward: what is dragged scores the group anew and draws
  * its advantages. Where there are no widgets it is a picture, and so it is in a saved notebook.
  * @param rows responses to one problem, as `readRollouts` gives them
+ * @param scoring.start where sliders stand at first, by their names (`alpha`, `WR`, …); the others stand as trained
  */
 export async function showRewardSliders(
   rows: readonly Pick<RolloutRow, "text" | "truncated">[],
-  scoring: GroupScoring & { surface?: Surface; widgets?: Widgets },
+  scoring: GroupScoring & { start?: WeightValues; surface?: Surface; widgets?: Widgets },
 ): Promise<void> {
-  const { reward, surface = currentSurface(), widgets = currentWidgets() } = scoring;
+  const { reward, start = {}, surface = currentSurface(), widgets = currentWidgets() } = scoring;
   const trained = rescoreGroup(rows, scoring);
-  const figureOf = (values: WeightValues): Figure =>
-    groupFigure(trained, rescoreGroup(rows, { ...scoring, reward: withWeights(reward, values) }));
+  const figureOf = (values: WeightValues): Figure => {
+    const chosen = withWeights(reward, values);
+    const changes = WEIGHTS.filter(({ get }) => get(chosen) !== get(reward)).map(
+      ({ label, get }) => `${label} ${get(chosen).toFixed(2)}`,
+    );
+    return groupFigure(trained, rescoreGroup(rows, { ...scoring, reward: chosen }), changes);
+  };
   const draw = (values: WeightValues): Pick<SlidersState, "svg" | "text"> => {
     const figure = figureOf(values);
     return { svg: renderSvg(figure), text: describeFigure(figure) };
   };
-  const values = weightsOf(reward);
+  const values = weightsOf(withWeights(reward, start));
   const picture = await renderPng(figureOf(values));
   const bundle = { "image/png": picture.toString("base64"), "text/plain": draw(values).text };
   if (widgets === undefined || surface.kind === "terminal") return display(bundle, { surface });
 
   const sliders = WEIGHTS.map(({ name, label, min, max }) => ({
     ...{ name, label, min, max },
-    trained: values[name],
+    trained: weightsOf(reward)[name],
   }));
   const widget = widgets.anywidget<SlidersState>({
     esm: SLIDERS_ESM,

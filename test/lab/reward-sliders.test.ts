@@ -41,8 +41,9 @@ describe("reward sliders", () => {
 
   it("are a picture with the numbers in words where there are no widgets", async () => {
     const { surface, sent } = fakeNotebook();
-    await showRewardSliders(group, { ...scoring, surface });
+    await showRewardSliders(group, { ...scoring, surface, start: { WR: 1, alpha: 0.1 } });
     const [{ bundle }] = sent;
+    assert.match(bundle["text/plain"], /\(I_eff of WR 1\.00; rewards /, "what differs is named");
     assert.deepEqual(Object.keys(bundle), ["image/png", "text/plain"]);
     assert.match(bundle["text/plain"], /1 RR/);
   });
@@ -77,6 +78,6 @@ describe("reward sliders", () => {
       reward: withWeights(scoring.reward, { alpha: 0 }),
     });
     const shown = expected[0].total.toFixed(2);
-    assert.ok(sets[0].svg?.includes(`rewards now ${shown}`), sets[0].svg);
+    assert.ok(sets[0].svg?.includes(`α 0.00; rewards ${shown}`), sets[0].svg);
   });
 });
