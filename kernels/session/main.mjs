@@ -175,14 +175,15 @@ function interrupt() {
   later(() => mine.end({ error: new Interrupted("the cell was interrupted") }), GRACE_MS);
 }
 
-function terminated({ frames }) {
+function terminated({ during, frames }) {
   soon(() => {
     throw UNWIND;
   });
-  failWaits();
   const error = new Interrupted("the cell was interrupted while it computed");
   error.stack = stackOf(frames);
-  if (!busy) return say("Interrupted between cells:", error);
+  // The cell that runs now may have been ordered while something else was cut off.
+  if (!busy || cell.id !== during) return say("Interrupted between cells:", error);
+  failWaits();
   cell.interrupted = true;
   cell.end({ error });
 }

@@ -16,17 +16,20 @@ inspector.connectToMainThread();
 
 let sent = 0;
 let asked = false;
+/** The cell that was ordered last. */
+let ordered;
 
 function interrupt() {
   const number = ++sent;
   parentPort.postMessage({ type: "interrupt", number });
   const again = asked;
+  const during = ordered;
   const deadline = Date.now() + PATIENCE_MS;
   const look = () => {
     if (Atomics.load(state, 0) >= number) return;
     // A training stage is heard at its next step, however long that takes; only a second interrupt cuts it off.
     const polite = Atomics.load(state, 1) > 0 && !again;
-    if (!polite && Date.now() >= deadline) return terminate(number);
+    if (!polite && Date.now() >= deadline) return terminate(number, during);
     setTimeout(look, 20);
   };
   asked = true;
@@ -40,7 +43,7 @@ const isUsers = ({ file }) =>
   file !== "" && !file.startsWith("node:") && !file.startsWith(kernelFolder);
 
 /** Stops the first thread where it is, which only a debugger can read, and ends from there whatever it runs. */
-function terminate(number) {
+function terminate(number, during) {
   const files = new Map();
   const remember = ({ params }) => files.set(params.scriptId, params.url);
   let steps = 0;
@@ -59,7 +62,7 @@ function terminate(number) {
     inspector.off("Debugger.paused", paused);
     if (!heard) {
       Atomics.store(state, 2, number);
-      parentPort.postMessage({ type: "terminated", frames });
+      parentPort.postMessage({ type: "terminated", during, frames });
       inspector.post("Runtime.terminateExecution");
     }
     inspector.post("Debugger.resume");
@@ -76,7 +79,7 @@ orders.on(
   "data",
   frameReader((order) => {
     if (order.type === "interrupt") return interrupt();
-    if (order.type === "execute") asked = false;
+    if (order.type === "execute") [asked, ordered] = [false, order.id];
     parentPort.postMessage(order);
   }),
 );

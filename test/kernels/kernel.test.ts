@@ -168,7 +168,7 @@ describe("kernels/kernel", () => {
       const completed = await complete("// é😀\nspec.grp");
       assert.deepEqual(completed.matches, ["grpo"]);
       // Jupyter counts characters, not UTF-16 units.
-      assert.deepEqual([completed.cursor_start, completed.cursor_end], [10, 13]);
+      assert.deepEqual([completed.cursor_start, completed.cursor_end], [11, 14]);
       assert.deepEqual((await complete('import {} from "srpo-')).matches, ["srpo-lab"]);
       assert.deepEqual((await complete('import {} from "../lib/train/advant')).matches, [
         "advantages",
