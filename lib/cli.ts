@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
   runs: () => import("./cli/runs"),
+  perf: () => import("./cli/perf"),
 };
 
 /** Runs a command line. @param words without node and script @returns the exit status */

@@ -88,6 +88,7 @@ const small: Spec = {
     temperature: 1,
     miniBatches: 2,
     microBatch: 16,
+    reuseForward: true,
     learningRate: 1e-4,
     warmupSteps: 4,
     weightDecay: 0,

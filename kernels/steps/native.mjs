@@ -1,12 +1,14 @@
 // The native back end: libtensorflow from PyPI's wheel, and tfjs-node's binding compiled against it.
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import {
   StepFailure,
   Without,
   ask,
   filesUnder,
+  hash,
   hashFiles,
   lastLines,
   readJson,
@@ -107,28 +109,80 @@ export const binding = {
     refuse();
     const stamp = bindingStamp();
     if (stamp.folder === undefined) throw new Without("there is no libtensorflow");
-    const compiler = [process.env.CXX, "g++", "clang++", "c++"].find(
-      (command) => command && ask(command, ["--version"]) !== undefined,
-    );
-    if (compiler === undefined) {
-      throw new Without("there is no C++ compiler (Debian and Ubuntu: apt install g++)");
-    }
+    const compiler = findCompiler();
     rmSync(bindingStampFile, { force: true });
     mkdirSync(folder, { recursive: true });
-    const headers = createRequire(join(root, "package.json"))("node-api-headers").include_dir;
-    const flags = ["-O2", "-std=c++17", "-shared", "-fPIC", "-DNAPI_VERSION=8", `-I${headers}`];
+    const flags = ["-O2", ...addonFlags()];
     await compile(compiler, "quiet.node", [...flags, join(ownSources, "quiet.cc")]);
     await compile(compiler, "tfjs_binding.node", [
       ...flags,
-      ...["-I..", "-I.", `-I${join(stamp.folder, "include")}`],
-      ...["binding/tfjs_backend.cc", "binding/tfjs_binding.cc"],
-      ...[`-L${stamp.folder}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"],
-      `-Wl,-rpath,${stamp.folder}`,
+      ...["-I..", "-I.", "binding/tfjs_backend.cc", "binding/tfjs_binding.cc"],
+      ...tensorflowFlags(stamp.folder),
     ]);
     writeStamp(bindingStampFile, stamp);
     return `tfjs ${stamp.tfjs} on libtensorflow ${stamp.tensorflow}`;
   },
 };
+
+const operationSources = join(root, "lib", "engine", "native");
+const operationStampFile = join(folder, "srpo-operations.json");
+
+function operationStamp() {
+  const { tensorflow, folder: wheel } = bindingStamp();
+  const sources = hashFiles(filesUnder(operationSources));
+  // They are compiled for this very processor, and another one may not know its instructions.
+  return { tensorflow, folder: wheel, sources, processor: hash(JSON.stringify(processor())) };
+}
+
+function processor() {
+  const text = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  return [process.arch, cpus()[0]?.model, text.match(/^(flags|Features)\s*:.*$/m)?.[0]];
+}
+
+/** The lab's own operations for libtensorflow on a CPU; without them the same is computed by tfjs's, more slowly. */
+export const operations = {
+  name: "operations",
+  title: "fused operations",
+  missing() {
+    const built = existsSync(join(folder, "operations.node"));
+    const current = existsSync(tensorflowStamp) && stampFits(operationStampFile, operationStamp());
+    return built && current ? undefined : "compile for this processor (ten seconds)";
+  },
+  async make() {
+    refuse();
+    const stamp = operationStamp();
+    if (stamp.folder === undefined) throw new Without("there is no libtensorflow");
+    const compiler = findCompiler();
+    rmSync(operationStampFile, { force: true });
+    mkdirSync(folder, { recursive: true });
+    await compile(compiler, "operations.node", [
+      ...["-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"],
+      ...["-Wno-psabi", ...addonFlags()],
+      ...filesUnder(operationSources, (file) => file.endsWith(".cc")),
+      ...tensorflowFlags(stamp.folder),
+    ]);
+    writeStamp(operationStampFile, stamp);
+  },
+};
+
+/** @throws Without where there is none */
+function findCompiler() {
+  const compiler = [process.env.CXX, "g++", "clang++", "c++"].find(
+    (command) => command && ask(command, ["--version"]) !== undefined,
+  );
+  if (compiler !== undefined) return compiler;
+  throw new Without("there is no C++ compiler (Debian and Ubuntu: apt install g++)");
+}
+
+function addonFlags() {
+  const headers = createRequire(join(root, "package.json"))("node-api-headers").include_dir;
+  return ["-std=c++17", "-shared", "-fPIC", "-DNAPI_VERSION=8", `-I${headers}`];
+}
+
+const tensorflowFlags = (wheel) => [
+  ...[`-I${join(wheel, "include")}`, `-L${wheel}`],
+  ...["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`],
+];
 
 /** Compiles beside the old file and swaps it in once it loads: a process that runs on the old one keeps it. */
 async function compile(compiler, name, args) {

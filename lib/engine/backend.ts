@@ -90,10 +90,11 @@ export function renderEngine(engine: Engine): string {
 }
 
 /** Where set-up puts what it compiles, and its stamp; each may be absent. */
-export function bindingFiles(): { binding: string; quiet: string; stamp: string } {
+export function bindingFiles(): Record<"binding" | "operations" | "quiet" | "stamp", string> {
   const folder = join(dirname(load.resolve("@tensorflow/tfjs-node/package.json")), "lib/napi-v8");
   return {
     binding: join(folder, "tfjs_binding.node"),
+    operations: join(folder, "operations.node"),
     quiet: join(folder, "quiet.node"),
     stamp: join(folder, "srpo-binding.json"),
   };
@@ -236,6 +237,8 @@ function prepareTensorflow(): void {
   env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   // Otherwise TensorFlow takes nearly all of a GPU's memory at once, and ONNX Runtime finds none.
   env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
+  // The lab's own operations run on OpenMP; its idle threads would otherwise spin while TensorFlow's want the core.
+  env.OMP_WAIT_POLICY ??= "passive";
   const { SRPO_THREADS: threads } = env;
   if (threads === undefined || threads === "") return;
   env.TF_NUM_INTRAOP_THREADS = threads;

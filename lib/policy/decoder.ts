@@ -9,12 +9,14 @@ import type { Rank, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tens
 import { tf } from "../engine/backend";
 import { recurringSize, rectangle, type GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
-import { attention, linear, MASKED, rmsNorm, rotate, swiglu } from "./layers";
+import { decoderOps, fusedLayers } from "./fused-decoder";
+import { attention, linear, lookUp, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import { rotaryTables } from "./positions";
+import { readTape, type RecordedBatch } from "./tape";
 import type { Weights } from "./weights";
 
 /** One layer's parameters with the projections that share an input put together. */
-type FusedLayer = {
+export type FusedLayer = {
   inputNorm: Tensor1D;
   /** Query, key and value projections, `[(H + 2·KV)·d, D]`. */
   qkv: Tensor2D;
@@ -72,8 +74,10 @@ export function embed(
   images: Tensor2D | undefined,
   rows: Int32Array,
 ): Tensor2D {
-  const table = images === undefined ? decoder.embedding : tf.concat([decoder.embedding, images]);
-  return table.gather(tf.tensor1d(rows, "int32")) as Tensor2D;
+  return lookUp(
+    images === undefined ? decoder.embedding : tf.concat([decoder.embedding, images]),
+    rows,
+  );
 }
 
 /** Rotary tables as tensors, `[N, 1, d]` twice. */
@@ -87,12 +91,50 @@ export function rotaryTensors(
 }
 
 /**
- * Hidden states of all tokens of a grouped batch before the final norm.
+ * Hidden states of all tokens of a grouped batch before the final norm, by the fastest way that there is here.
  * @param images merged image tokens `[sum, D]` in the order of the batch's grids
- * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
+ * @param recorded this batch as a rollout with the same weights has computed it: used instead of computing it again
  * @returns `[N', D]`: the batch's N tokens in its order, then rows without meaning up to a size that comes again
  */
 export function decode(
+  decoder: FusedDecoder,
+  config: DecoderConfig,
+  batch: GroupedBatch,
+  images: Tensor2D | undefined,
+  recorded?: RecordedBatch,
+): Tensor2D {
+  const ops = decoderOps(config);
+  if (ops === undefined) return decodePlainly(decoder, config, batch, images);
+  return tf.tidy(() => {
+    const { rows, positions } = withSpareRows(batch);
+    const x = embed(decoder, images, rows);
+    const tape =
+      recorded === undefined
+        ? undefined
+        : readTape(
+            ops,
+            recorded.tape,
+            { prompts: recorded.prompts, completionLengths: batch.completionLengths },
+            config,
+          );
+    return fusedLayers(ops, decoder, config, batch, x, positions, { tape });
+  });
+}
+
+/** Rows and positions of the batch's tokens, filled up to a number of tokens that comes again. */
+export function withSpareRows(batch: GroupedBatch): { rows: Int32Array; positions: Int32Array } {
+  const rows = new Int32Array(recurringSize(batch.rows.length));
+  rows.set(batch.rows);
+  const positions = new Int32Array(3 * rows.length);
+  positions.set(batch.positions);
+  return { rows, positions };
+}
+
+/**
+ * {@link decode} in tfjs's own operations, on any back end: what the fused operations are held to.
+ * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
+ */
+export function decodePlainly(
   decoder: FusedDecoder,
   config: DecoderConfig,
   batch: GroupedBatch,
@@ -102,12 +144,8 @@ export function decode(
   return tf.tidy(() => {
     const { P, G, promptLengths, completionLengths } = batch;
     const { kvHeads, headDim } = config;
-    const n = batch.rows.length;
-    const spare = recurringSize(n) - n;
-    const rows = new Int32Array(n + spare);
-    rows.set(batch.rows);
-    const positions = new Int32Array(3 * rows.length);
-    positions.set(batch.positions);
+    const { rows, positions } = withSpareRows(batch);
+    const spare = rows.length - batch.rows.length;
     const { cos, sin } = rotaryTensors(positions, config);
     const prompt = segment(promptLengths);
     const completion = completionLengths.length === 0 ? undefined : segment(completionLengths);

@@ -7,6 +7,7 @@
  */
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
+import { fusedOps, LANES } from "../engine/fused";
 
 /**
  * `x Wᵀ + b` with the weight as Hugging Face stores it.
@@ -22,9 +23,21 @@ export function linear(x: Tensor2D, weight: Tensor2D, bias?: Tensor1D): Tensor2D
  * @param x `[N, D]` @param gain `[D]` @returns `[N, D]`
  */
 export function rmsNorm(x: Tensor2D, gain: Tensor1D, eps: number): Tensor2D {
+  const ops = x.shape[1] % LANES === 0 ? fusedOps() : undefined;
   const normalise = tf.customGrad((...args) => {
     const [input, scale] = args as unknown as [Tensor2D, Tensor1D];
     const save = args[args.length - 1] as unknown as (tensors: Tensor[]) => void;
+    if (ops !== undefined) {
+      const [, normed, factor] = ops.addRmsNorm(input, undefined, scale, eps);
+      save([input, scale, factor]);
+      return {
+        value: normed,
+        gradFunc: (dy: Tensor, saved: Tensor[]) => {
+          const [from, g, r] = saved as [Tensor2D, Tensor1D, Tensor1D];
+          return ops.addRmsNormGrad(dy as Tensor2D, undefined, from, g, r);
+        },
+      };
+    }
     const inverse = input.square().mean(1, true).add(eps).rsqrt();
     const unit = input.mul(inverse);
     save([unit, inverse, scale]);
@@ -91,6 +104,27 @@ export function rotate(x: Tensor3D, cos: Tensor3D, sin: Tensor3D): Tensor3D {
     };
   });
   return rotated(x) as Tensor3D;
+}
+
+/**
+ * Rows of a table, with the gradient in one pass where there is an operation for it.
+ * @param table `[V, D]` @param rows `[n]`, each below V @returns `[n, D]`
+ */
+export function lookUp(table: Tensor2D, rows: Int32Array): Tensor2D {
+  const index = tf.tensor1d(rows, "int32");
+  const ops = fusedOps();
+  if (ops === undefined) return table.gather(index) as Tensor2D;
+  const count = table.shape[0];
+  const look = tf.customGrad((...args) => {
+    const save = args[args.length - 1] as unknown as (tensors: Tensor[]) => void;
+    save([index]);
+    return {
+      value: tf.gather(args[0] as unknown as Tensor2D, index),
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        ops.scatterRows(dy as Tensor2D, saved[0] as Tensor1D, count),
+    };
+  });
+  return look(table) as Tensor2D;
 }
 
 /**

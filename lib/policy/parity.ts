@@ -5,7 +5,8 @@ import { fault } from "../engine/errors";
 import { groupBatch } from "./batch";
 import { decode, fuseDecoder, logits } from "./decoder";
 import { generate } from "./generate";
-import { chosenLogprobs, type Policy } from "./policy";
+import { chosenLogprobs } from "./head";
+import type { Policy } from "./policy";
 import { imageFeatures, type Grid } from "./vision";
 import type { Tensor2D } from "@tensorflow/tfjs";
 

@@ -7,6 +7,7 @@ import { fault } from "../engine/errors";
 import { createRandom, type Random } from "../engine/random";
 import type { PromptTokens } from "./batch";
 import type { DecoderConfig } from "./config";
+import type { Tape } from "./tape";
 
 /** A prompt with its pictures' merged tokens, `[tokens · D]` as the vision tower computed them. */
 export interface PreparedPrompt extends PromptTokens {
@@ -24,6 +25,10 @@ export interface GenerateOptions {
   /** Tokens that end a completion; the config's end-of-sequence token by default. */
   stopIds?: readonly number[];
   signal?: AbortSignal;
+  /**
+   * Receives what the first update on these completions can use again, and owns it; not called where there is none.
+   */
+  record?: (tape: Tape) => void;
 }
 
 /** A completion before its tokens are turned into text. */

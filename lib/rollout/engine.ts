@@ -2,6 +2,7 @@
  * Rollouts: completions for problems, from whatever can answer. One file an engine, all with this interface; trainers
  * and evaluation know nothing else.
  */
+import type { Tape } from "../policy/tape";
 import type { PromptStyle } from "../reflection/prompts";
 import type { Completion, Problem } from "../types";
 
@@ -23,6 +24,10 @@ export interface RolloutRequest {
   onProgress?: (done: number, total: number) => void;
   /** Ends the rollout between two tokens. */
   signal?: AbortSignal;
+  /**
+   * Receives each batch's {@link Tape}, and owns it; an engine that computes elsewhere, or lacks the memory, makes none.
+   */
+  record?: (tape: Tape) => void;
 }
 
 export interface RolloutEngine {

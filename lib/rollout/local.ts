@@ -1,10 +1,12 @@
 /**
- * The engine that a stage takes for a policy in this process. Both give the same tokens; ONNX Runtime takes about half
- * of tfjs's time to decode on a CPU, on a GPU tfjs stays where the weights are.
+ * The engine that a stage takes for a policy in this process. Both give the same tokens. tfjs with the lab's own operations
+ * is the fastest on a CPU; without them ONNX Runtime takes about half of tfjs's time to decode; on a GPU tfjs stays where the
+ * weights are.
  */
 import { describeEngine } from "../engine/backend";
 import { fault } from "../engine/errors";
 import type { PolicyBundle } from "../policy/bundle";
+import { slotOps } from "../policy/slot-sampler";
 import type { RolloutEngine } from "./engine";
 import { createOnnxEngine } from "./onnx/engine";
 import type { PromptCache } from "./prepare";
@@ -24,6 +26,8 @@ export function createLocalEngine(
     });
   }
   const { device, backend } = describeEngine();
-  const onnx = wanted === "onnx" || (wanted === "" && device === "cpu" && backend !== "cpu");
+  const fused = slotOps(bundle.config.decoder) !== undefined;
+  const onnx =
+    wanted === "onnx" || (wanted === "" && !fused && device === "cpu" && backend !== "cpu");
   return onnx ? createOnnxEngine(bundle, options) : createTfjsEngine(bundle, options);
 }

@@ -28,7 +28,7 @@ export async function sampleProblems(
     ) => Promise<SampledTokens[][]>;
   },
 ): Promise<Completion[][]> {
-  const { style, group, maxNewTokens, temperature, seed, signal, onProgress } = request;
+  const { style, group, maxNewTokens, temperature, seed, signal, record, onProgress } = request;
   const batch = request.batch ?? Math.max(1, Math.floor(ROWS / group));
   const out: Completion[][] = [];
   for (let at = 0; at < problems.length; at += batch) {
@@ -40,6 +40,7 @@ export async function sampleProblems(
       temperature,
       keys: slice.map((problem) => `${seed}/${problem.id}`),
       signal,
+      record,
     });
     for (const rows of sampled) {
       out.push(

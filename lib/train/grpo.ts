@@ -26,6 +26,7 @@ import type { FirstSolutionMask } from "../reflection/first-solution-mask";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
 import type { RolloutEngine } from "../rollout/engine";
+import { recordedBatch, type Tape } from "../policy/tape";
 import { createPromptCache, type PromptCache } from "../rollout/prepare";
 import { createLocalEngine } from "../rollout/local";
 import type { Problem } from "../types";
@@ -70,6 +71,11 @@ export interface GrpoConfig extends ObjectiveConfig {
   miniBatches: number;
   /** Problems, with all their completions, in memory at once; the gradients of an optimiser step's pieces are added up. */
   microBatch: number;
+  /**
+   * Whether the first optimiser step of a batch takes its forward pass from the rollout that made the batch, where the
+   * rollout can keep it (`policy/tape.ts`).
+   */
+  reuseForward: boolean;
   learningRate: number;
   /** Steps in which the learning rate rises from 0. */
   warmupSteps: number;
@@ -150,6 +156,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
   const save = (step: number): void =>
     run.checkpoint(step, (folder) => saveTraining(bundle, optimizer, folder));
 
+  const tapes: Tape[] = [];
+  const eraseTapes = (): void => tapes.splice(0).forEach((tape) => tape.dispose());
   try {
     let step = 0;
     const history = run.history();
@@ -182,6 +190,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
             seed: `${seed}/${step}`,
             batch: config.prompts,
             signal,
+            record: reusesForward(config) ? (tape) => tapes.push(tape) : undefined,
           });
           rolloutSeconds += (Date.now() - began) / 1000;
           const scored = await scoreCompletions(chosen, completions, scoring, {
@@ -198,6 +207,12 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       }
       const passed = kept.length;
       kept = kept.slice(0, config.prompts);
+      // Where the update's problems were all sampled at once, their forward pass is on the tape.
+      const recorded = recordedBatch(
+        tapes.length === 1 ? tapes[0] : undefined,
+        kept.map((group) => sampled.indexOf(group)),
+        kept.map((group) => group.map(({ completion }) => completion)),
+      );
 
       // 2. what others make of the same tokens: the reference, and the trainer where it may disagree with the sampler
       if (reference !== undefined) {
@@ -226,12 +241,15 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       const masksOf = (some: Rollout[][]) => some.flat().map((row) => lossMask(row, config));
       const { maxNewTokens } = config;
       const whole = { rollouts: masksOf(groups), steps: parts.length, maxNewTokens };
-      for (const part of parts) {
+      for (const [i, part] of parts.entries()) {
         const size = batchSize(masksOf(part), whole);
         const { loss, gradients, logprobs, tokens } = await stepGradients(part, size, config, {
           ...context,
           names,
+          // After the first optimiser step the weights are no longer those of the rollout.
+          recorded: i === 0 ? recorded : undefined,
         });
+        eraseTapes();
         let gradNorm: number;
         try {
           gradNorm = optimizer.update(gradients, learningRate, loss);
@@ -246,6 +264,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
         const terms = tokenTerms(part.flat(), size, config);
         statistics.push({ ...ratioStatistics(logprobs, terms, config), loss, gradNorm });
       }
+
+      eraseTapes();
 
       // 5. what happened
       const rollouts = groups.flat();
@@ -284,6 +304,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       if (stopping) throw interrupted(`GRPO at step ${done} of ${config.steps}`);
     }
   } finally {
+    eraseTapes();
     optimizer.dispose();
     reference?.weights.dispose();
     if (options.engine === undefined) await engine.close();
@@ -306,6 +327,11 @@ function problemsOfDraw(
   const others = problems.filter((problem) => !first.includes(problem));
   const again = random.fork(`step/${step}`).shuffle(others);
   return again.slice((draw - 1) * count).slice(0, count);
+}
+
+/** Entropies need logits, which a tape does not hold. */
+function reusesForward({ reuseForward, entropyCoef }: GrpoConfig): boolean {
+  return reuseForward && entropyCoef === 0;
 }
 
 /** Accuracy of the first answers in the last five steps; the guard against sandbagging holds it to a baseline. */

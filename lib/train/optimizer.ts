@@ -77,7 +77,8 @@ export function createAdamW(
     update: (gradients, learningRate, loss = 0) => {
       const norm = tf.tidy(() => {
         const raw = flatten(gradients);
-        const length = raw.norm().dataSync()[0];
+        // Not tf.norm, which squares by pow: ten times as long.
+        const length = Math.sqrt(raw.square().sum().dataSync()[0]);
         checkUpdate({ loss, norm: length, step: step + 1, stopGradNorm });
         step++;
         const g = length > maxGradNorm ? raw.mul(maxGradNorm / length) : raw;

@@ -6,6 +6,7 @@ import { groupBatch, type GroupedBatch } from "../policy/batch";
 import type { PolicyBundle } from "../policy/bundle";
 import { imageTensor } from "../policy/generate";
 import { completionLogprobs, completionScores, type Policy } from "../policy/policy";
+import type { RecordedBatch } from "../policy/tape";
 import type { PromptStyle } from "../reflection/prompts";
 import type { PromptCache } from "../rollout/prepare";
 import { importanceRatios, type Disagreement } from "./importance";
@@ -103,25 +104,39 @@ export interface StepGradients {
 /**
  * Loss and gradients of one optimiser step. They are sums over its micro-batches, for the weights of the tokens are those
  * in the whole step.
+ * @param recorded the groups' forward pass, where the rollout with these very weights has left it
  */
 export async function stepGradients(
   groups: readonly Rollout[][],
   size: BatchSize,
   config: ObjectiveConfig,
-  { names, ...context }: UpdateContext & { names: readonly string[] },
+  {
+    names,
+    recorded,
+    ...context
+  }: UpdateContext & {
+    names: readonly string[];
+    recorded?: Pick<RecordedBatch, "tape" | "prompts">;
+  },
 ): Promise<StepGradients> {
   const { bundle } = context;
   let loss = 0;
   let gradients: Tensor[] | undefined;
   let tokens = 0;
   const logprobs: Float32Array[] = [];
+  let done = 0;
   for (const part of chunk(groups, context.microBatch)) {
     const { batch, images } = await layOut(part, context);
+    const own = recorded && {
+      tape: recorded.tape,
+      prompts: recorded.prompts.slice(done, done + part.length),
+    };
+    done += part.length;
     const terms = tokenTerms(part.flat(), size, config);
     const piece = lossAndGradients(bundle.weights, names, () => {
       const scores: PolicyScores =
         config.entropyCoef === 0
-          ? { logprobs: completionLogprobs(bundle, batch, images) }
+          ? { logprobs: completionLogprobs(bundle, batch, images, own) }
           : completionScores(bundle, batch, images);
       logprobs.push(scores.logprobs.dataSync<"float32">().slice());
       return policyLoss(scores, terms, config);

@@ -47,8 +47,14 @@ export function writeTinyPolicy(folder: string): void {
     text_config: {
       ...json.text_config,
       ...{ vocab_size: vocabSize, eos_token_id: endId, pad_token_id: padId },
+      // Widths that the fused operations take, so that trainings are tested on them.
+      ...{ hidden_size: 32, intermediate_size: 64, num_attention_heads: 1, num_key_value_heads: 1 },
+      rope_parameters: { ...json.text_config.rope_parameters, mrope_section: [4, 6, 6] },
     },
-    vision_config: { ...json.vision_config, patch_size: 14, window_size: 56 },
+    vision_config: {
+      ...json.vision_config,
+      ...{ patch_size: 14, window_size: 56 },
+    },
   });
   const weights = initialWeights(config, createRandom("tiny"));
   savePolicy({ config, weights }, folder, BASE_POLICY);

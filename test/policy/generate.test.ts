@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
-import { generate, sampleTokens } from "../../lib/policy/generate";
+import { sampleTokens } from "../../lib/policy/draw";
+import { generate } from "../../lib/policy/generate";
 import type { Policy } from "../../lib/policy/policy";
 import { nextUniforms, type GenerateOptions, type PreparedPrompt } from "../../lib/policy/sampling";
 import { createWeights } from "../../lib/policy/weights";

@@ -5,13 +5,9 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs";
 import { ready, tf } from "../../lib/engine/backend";
 import { createRandom, type Random } from "../../lib/engine/random";
 import { groupBatch } from "../../lib/policy/batch";
+import { chosenLogprobs, rowEntropies } from "../../lib/policy/head";
 import { rmsNorm, rotate, swiglu } from "../../lib/policy/layers";
-import {
-  chosenLogprobs,
-  completionLogprobs,
-  rowEntropies,
-  type Policy,
-} from "../../lib/policy/policy";
+import { completionLogprobs, type Policy } from "../../lib/policy/policy";
 import { encodeImages, type Grid } from "../../lib/policy/vision";
 import { lossAndGradients } from "../../lib/train/optimizer";
 import { FIXTURES, fixtureCases, loadFixture } from "./fixture";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
-import { chosenLogprobs, rowEntropies } from "../../lib/policy/policy";
+import { chosenLogprobs, rowEntropies } from "../../lib/policy/head";
 import { policyLoss, type TokenTerms } from "../../lib/train/losses";
 import { LOSSES, type LossConfig } from "../../lib/train/objective";
 import { ratioStatistics } from "../../lib/train/statistics";

@@ -1,0 +1,178 @@
+/**
+ * Sampling's keys and values for the lab's own operations: every row has a slot that is written in place, a group's
+ * prompt is stored once, and rows that have finished are simply not named any more. Nothing is copied from step to step.
+ */
+import type { Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs";
+import { tf } from "../engine/backend";
+import { LANES, type FusedOps } from "../engine/fused";
+import type { DecoderConfig } from "./config";
+import { embed, logits, withSpareRows, type FusedDecoder } from "./decoder";
+import { draw, readDrawn } from "./draw";
+import { decoderOps, fusedLayers } from "./fused-decoder";
+import { repeatLast, type Sampler, type SamplerStart } from "./plain-sampler";
+import { rotaryTables } from "./positions";
+import { TAPE_FIELDS, tapeFits, tapeOffsets, type Tape, type TapeLayer } from "./tape";
+
+/** Blocks of 16 tokens that a slot has room for at first; they double when that is not enough. */
+const FIRST_BLOCKS = 16;
+
+/** The operations where there are any and they fit the decoder: a step reads heads 32 numbers at a time. */
+export function slotOps(config: DecoderConfig): FusedOps | undefined {
+  return config.headDim % (2 * LANES) === 0 ? decoderOps(config) : undefined;
+}
+
+export interface SlotSampler extends Sampler {
+  /** What was recorded, where it was asked for; the caller owns it from now on. */
+  takeTape(): Tape | undefined;
+}
+
+/**
+ * Runs the prompts, each once for its whole group.
+ * @param start.maxNewTokens tokens that a row may grow to @param start.record whether to make a tape, if memory allows
+ */
+export function createSlotSampler(
+  ops: FusedOps,
+  start: SamplerStart & { maxNewTokens: number; record: boolean },
+): SlotSampler {
+  const { config, decoder, batch, images, group, temperature, maxNewTokens, record } = start;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const promptBlocks = blocksOf(Math.max(...batch.promptLengths));
+  let blocks = Math.min(FIRST_BLOCKS, blocksOf(maxNewTokens));
+  let slots = Array.from({ length: batch.P * group }, (_unused, row) => row);
+  let written = 0;
+  const rows = slots.length;
+  const tape = record && tapeFits(config, rows, maxNewTokens) ? openTape(ops, start) : undefined;
+  // Text goes on with equal temporal, height and width positions, so that one row a position is all that is needed.
+  const end = Math.max(...batch.next) + maxNewTokens;
+
+  const { first, nothing, ...fixed } = tf.tidy(() => {
+    const { rows: tokens, positions } = withSpareRows(batch);
+    const packed: Tensor[] = [];
+    const shape = tf.tensor1d([heads, kvHeads, headDim, promptBlocks], "int32");
+    const table = rotaryTables(
+      Array.from({ length: 3 * end }, (_unused, i) => Math.floor(i / 3)),
+      config,
+    );
+    try {
+      const x = embed(decoder, images, tokens);
+      const hidden = fusedLayers(ops, decoder, config, batch, x, positions, {
+        keep: (i, work, starts) => {
+          packed[i] = tf.keep(ops.packPrompts(work.qkv, starts, shape));
+          tape?.prompts.push(keptOf(work));
+        },
+      });
+      if (tape !== undefined) tape.promptsLeaving = tf.keep(hidden.clone());
+      return {
+        first: logits(decoder, config, repeatLast(hidden, batch, group)),
+        prompts: tf.stack(packed),
+        weights: packedWeights(ops, decoder),
+        cos: tf.tensor2d(table.cos, [end, headDim]),
+        sin: tf.tensor2d(table.sin, [end, headDim]),
+        numbers: tf.tensor1d([temperature, config.rmsNormEps]),
+        shape: tf.tensor1d(
+          [hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize],
+          "int32",
+        ),
+        nothing: tf.tensor1d([]),
+      };
+    } catch (error) {
+      tape?.dispose();
+      throw error;
+    } finally {
+      tf.dispose(packed);
+    }
+  });
+  let handedOver = false;
+  let own: Tensor4D = tf.fill([layers, rows, blocks, kvHeads * 2 * LANES * headDim], 0);
+  const grow = (): void => {
+    const wider = tf.tidy(() => tf.concat([own, tf.zerosLike(own)], 2));
+    own.dispose();
+    own = wider;
+    blocks *= 2;
+  };
+
+  return {
+    first: (uniforms) => draw(ops, first, { temperature, uniforms }),
+    next: (tokens, positions, uniforms) => {
+      if (written === blocks * LANES) grow();
+      const places = slots.flatMap((slot, i) => {
+        const prompt = Math.floor(slot / group);
+        return [slot, prompt, batch.promptLengths[prompt], written, positions[i]];
+      });
+      written++;
+      const drawn = tf.tidy(() =>
+        ops.decodeStep({
+          ...fixed,
+          own,
+          embedding: decoder.embedding,
+          tokens: tf.tensor1d(Int32Array.from(tokens), "int32"),
+          places: tf.tensor2d(places, [slots.length, 5], "int32"),
+          uniforms: tf.tensor1d(uniforms),
+          tape: tape?.written ?? nothing,
+          leaving: tape?.leaving ?? nothing,
+        }),
+      );
+      return readDrawn(drawn);
+    },
+    leavingPays: (alive, rows) => alive < rows,
+    keep: (places) => {
+      slots = places.map((place) => slots[place]);
+    },
+    takeTape: () => {
+      handedOver = true;
+      return tape;
+    },
+    dispose: () => {
+      tf.dispose([own, first, nothing, ...Object.values(fixed)]);
+      if (!handedOver) tape?.dispose();
+    },
+  };
+}
+
+/** A tape with room for every token, to be written by the prefill and the steps. */
+function openTape(
+  ops: FusedOps,
+  { config, batch, group, maxNewTokens }: SamplerStart & { maxNewTokens: number },
+): Tape {
+  const tokens = batch.P * group * maxNewTokens;
+  const tape: Tape = {
+    prompts: [],
+    promptsLeaving: undefined,
+    promptLengths: batch.promptLengths,
+    completions: [],
+    written: ops.empty([config.layers, tokens, tapeOffsets(config).end]),
+    leaving: ops.empty([1, tokens, config.hiddenSize]),
+    group,
+    longest: maxNewTokens,
+    dispose: () => {
+      tf.dispose([tape.written, tape.leaving]);
+      tf.dispose(tape.prompts as unknown as Tensor[]);
+      tape.promptsLeaving?.dispose();
+    },
+  };
+  return tape;
+}
+
+function keptOf(work: TapeLayer): TapeLayer {
+  const fields = TAPE_FIELDS.map((field) => [field, tf.keep(work[field].clone())]);
+  return Object.fromEntries(fields) as TapeLayer;
+}
+
+/** The decoder's parameters in the order of {@link StepInputs.weights}. */
+function packedWeights(ops: FusedOps, { layers, norm, head }: FusedDecoder): Tensor1D {
+  const parts = layers.flatMap((layer) => [
+    layer.inputNorm,
+    ops.packLinear(layer.qkv),
+    layer.qkvBias,
+    ops.packLinear(layer.output),
+    layer.mlpNorm,
+    ops.packLinear(layer.gateUp),
+    ops.packLinear(layer.down),
+  ]);
+  return tf.concat([...parts, norm, ops.packLinear(head)].map((part) => part.flatten()));
+}
+
+/** Keys and values are stored by blocks of 16 tokens. */
+function blocksOf(tokens: number): number {
+  return Math.ceil(tokens / LANES);
+}
