@@ -37,7 +37,7 @@ export async function renderPng(
     .toBuffer();
 }
 
-/** The figures as `{ data, layout }` for plotly. */
+/** The figures as `{ data, layout, config }` for plotly. */
 export function plotlyFigure(
   figures: Figure | readonly Figure[],
   options: FigureOptions = {},
@@ -84,7 +84,7 @@ export async function showFigure(
 export interface SavedFigure {
   svg: string;
   png: string;
-  /** plotly's `{ data, layout }`. */
+  /** plotly's `{ data, layout, config }`. */
   json: string;
   /** One line a point or bar, see {@link figureRows}. */
   csv: string;

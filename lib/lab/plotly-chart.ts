@@ -50,10 +50,19 @@ export function toPlotly(figures: readonly Figure[], options: PlotlyOptions): Pl
       y: shrink(cell(rows - 1 - row, rows, 0.14), 0.2),
     });
   });
-  // The camera saves what scales; a right click on the picture that stands there first saves a PNG.
-  const filename = fileNameOf(figures[0].title);
-  const config = { displaylogo: false, toImageButtonOptions: { format: "svg", filename } };
-  return { data, layout, config };
+  return { data, layout, config: toolbar(fileNameOf(figures[0].title)) };
+}
+
+/** What the toolbar above a graph offers. */
+function toolbar(filename: string): PlotlyFigure["config"] {
+  return {
+    displaylogo: false,
+    // By default a button would send the figure to plotly's servers.
+    showSendToCloud: false,
+    // The camera saves what scales; a right click on the picture that stands there first saves a PNG.
+    toImageButtonOptions: { format: "svg", filename },
+    modeBarButtonsToAdd: ["downloadjson"],
+  };
 }
 
 interface Place {

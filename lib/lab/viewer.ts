@@ -164,7 +164,7 @@ function rewardBars(rewards: Sample["rewards"], total: number | undefined): stri
 async function picture(path: string): Promise<string> {
   try {
     const bytes = await sharp(path)
-      .resize({ width: 400, height: 400, fit: "inside", withoutEnlargement: true })
+      .resize({ width: 320, height: 320, fit: "inside", withoutEnlargement: true })
       // A drawn picture has few colours, and a saved notebook keeps every card.
       .png({ palette: true, colours: 64, compressionLevel: 9 })
       .toBuffer();

@@ -47,13 +47,16 @@ export async function startLab(notebooks: string, env: NodeJS.ProcessEnv): Promi
     cwd: root,
     env: { ...process.env, ...env },
   });
+  const stop = (): void => void child.kill("SIGTERM");
+  process.once("exit", stop);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const { origin, searchParams } = new URL(await addressOf(child));
   return {
     origin,
     token: searchParams.get("token") ?? "",
     close: () => {
-      child.kill("SIGTERM");
+      process.off("exit", stop);
+      stop();
       return ended;
     },
   };

@@ -183,7 +183,8 @@ describe("figure: bundles and files", () => {
     await showFigure(curves, { surface });
     const { bundle } = sent[0];
     assert.deepEqual(Object.keys(bundle).sort(), [PLOTLY_MIME, "image/png", "text/plain"].sort());
-    const { data, layout } = bundle[PLOTLY_MIME] as ReturnType<typeof plotlyFigure>;
+    const { data, layout, config } = bundle[PLOTLY_MIME] as ReturnType<typeof plotlyFigure>;
+    assert.equal(config.showSendToCloud, false, "nothing leaves the machine by a click");
     for (const { x, y } of data as { x: unknown[]; y: unknown[] }[]) {
       assert.equal(x.length, y.length);
     }

@@ -105,7 +105,8 @@ describe("JupyterLab in Chromium", function () {
       JUPYTERLAB_SETTINGS_DIR: join(folder, "settings"),
       JUPYTERLAB_WORKSPACES_DIR: join(folder, "workspaces"),
     };
-    [lab, browser] = await Promise.all([startLab(notebooks, env), openBrowser(chromium)]);
+    browser = await openBrowser(chromium);
+    lab = await startLab(notebooks, env);
   });
   afterEach(async function () {
     if (browser === undefined) return;
@@ -154,6 +155,17 @@ describe("JupyterLab in Chromium", function () {
     assert.doesNotMatch(await page.title(), /it ran/);
     assert.equal(await page.locator("[onerror]").count(), 0);
 
+    // The browser of rollouts opens and closes without a script.
+    const drawer = page
+      .locator(".jp-RenderedHTML details", { hasText: "wrong, turns right" })
+      .first();
+    const card = drawer.locator("text=gold answer").first();
+    await drawer.waitFor();
+    assert.equal(await card.isVisible(), false);
+    await drawer.locator("summary").first().click();
+    await drawer.locator("details summary").first().click();
+    await card.waitFor();
+
     await figures.first().scrollIntoViewIfNeeded();
     // The graph takes the place of the picture under the mouse.
     await figures.first().hover({ force: true });
@@ -169,6 +181,14 @@ describe("JupyterLab in Chromium", function () {
     for (const at of [0, 1, 2]) await run(at);
     assert.match((await cell(0).locator(".jp-OutputArea").textContent()) ?? "", /presetsmoke/);
     assert.equal(await cell(1).locator("table tbody tr").count(), 4);
+
+    const [table] = await Promise.all([
+      page.waitForEvent("download"),
+      cell(1).locator("a", { hasText: "CSV" }).click(),
+    ]);
+    assert.equal(table.suggestedFilename(), "reward-by-transition-preset-paper.csv");
+    const csv = readFileSync(await table.path(), "utf8");
+    assert.match(csv, /^transition,format,accuracy.*\nRR,0\.5,/);
 
     const training = cell(3);
     const { ended } = await start(3);
@@ -204,6 +224,12 @@ describe("JupyterLab in Chromium", function () {
       (element) => (element as HTMLElement & { data: { x: number[] }[] }).data.at(-1)?.x.length,
     );
     assert.equal(drawn, STEPS);
+    const camera = graph.locator('.modebar-btn[data-title="Download plot"]');
+    const [figure] = await Promise.all([
+      page.waitForEvent("download"),
+      camera.click({ force: true }),
+    ]);
+    assert.match(readFileSync(await figure.path(), "utf8"), /^<svg [^]*clip ratio/);
     assert.ok((await training.locator('.jp-RenderedHTML img[src^="data:"]').count()) >= 1);
 
     // A file that the notebook's file imports is edited elsewhere and saved.
