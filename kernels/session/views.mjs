@@ -183,7 +183,7 @@ const MAGIC = [
   ["image/jpeg", /^\xff\xd8\xff/],
   ["image/gif", /^GIF8/],
   ["image/webp", /^RIFF[^]{4}WEBP/],
-  ["image/svg+xml", /^\s*(?:<\?xml[^>]*>\s*)?<svg[\s>]/],
+  ["image/svg+xml", /^\s*(?:<\?xml[^>]*>\s*)?<svg[\s/>]/],
 ];
 
 /** The MIME type of an encoded picture, by its first bytes. */
