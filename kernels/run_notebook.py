@@ -21,6 +21,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 KERNEL = "tslab"
 # How long an interrupted stage may take to write its checkpoint.
 PATIENCE_S = 60
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -83,6 +85,19 @@ class Runner(NotebookClient):
         if isinstance(said, str) and one_line(said):
             self.progress.said = one_line(said)
         return super().process_message(msg, cell, cell_index)
+
+
+def keep_widgets(runner: NotebookClient) -> None:
+    """Keeps the states of the widgets that outputs show, so that a page draws them without a kernel."""
+    runner.nb.metadata.pop("widgets", None)
+    runner.set_widgets_metadata()
+    outputs = [output for cell in runner.nb.cells for output in cell.get("outputs", [])]
+    shown = {output.get("data", {}).get(WIDGET_VIEW, {}).get("model_id") for output in outputs}
+    states = runner.nb.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for model in set(states) - shown:
+        del states[model]
+    if not states:
+        runner.nb.metadata.pop("widgets", None)
 
 
 def save(notebook, path: Path) -> None:
@@ -163,11 +178,13 @@ async def run(label: str, source: Path, target: Path) -> int:
                 try:
                     await runner.async_execute_cell(cell, index)
                 except (CellExecutionError, DeadKernelError) as error:
+                    keep_widgets(runner)
                     save(notebook, target)
                     progress.done("interrupted: " if interrupted else "FAILED: ")
                     if not interrupted:
                         print(explain(cell, error), file=sys.stderr)
                     return 130 if interrupted else 1
+                keep_widgets(runner)
                 save(notebook, target)
                 progress.done()
                 if interrupted:

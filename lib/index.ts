@@ -43,6 +43,8 @@ export { watch, stageViews } from "./lab/watch";
 export { saveResults } from "./lab/results";
 export { lastRollouts, readRollouts, rolloutTable } from "./lab/rollout-samples";
 export { showTokens, tokenView } from "./lab/token-view";
+export { rescoreGroup, showRewardSliders, withWeights } from "./lab/reward-sliders";
+export { showStopButton } from "./lab/widgets";
 export { tokenCells, type TokenCell } from "./lab/token-cells";
 export { showTable, saveTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
@@ -168,6 +170,7 @@ export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
+export { loadTokenizer, type Tokenizer } from "./policy/tokenizer";
 export { savePolicy } from "./policy/checkpoint";
 export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";

@@ -33,14 +33,22 @@ export function complete(notebook, code, cursor) {
     includeCompletionsWithInsertText: false,
     includeCompletionsForModuleExports: false,
   });
-  const typed = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, cursor))[0];
-  const span = found?.optionalReplacementSpan;
-  const start = span === undefined ? cursor - typed.length : span.start - offset;
+  const offered = (found?.entries ?? []).filter(({ name }) => !name.startsWith("__cell_"));
+  const span = found?.optionalReplacementSpan ?? offered[0]?.replacementSpan;
+  const before = code.slice(0, cursor);
+  const typed = (pattern) => cursor - (pattern.exec(before)?.[1].length ?? 0);
+  // Names of modules hold more than an identifier does; TypeScript offers them whole, or the last part of a path.
+  const starts =
+    span === undefined
+      ? [/(?:\bfrom|\bimport|\()\s*["']([^"'\n]*)$/, /([\p{ID_Continue}$]*)$/u].map(typed)
+      : [span.start - offset];
   const end = span === undefined ? cursor : span.start + span.length - offset;
-  const prefix = code.slice(start, cursor).toLowerCase();
-  const entries = (found?.entries ?? []).filter(
-    ({ name }) => name.toLowerCase().startsWith(prefix) && !name.startsWith("__cell_"),
-  );
+  const fitting = (start) => {
+    const prefix = code.slice(start, cursor).toLowerCase();
+    return offered.filter(({ name }) => name.toLowerCase().startsWith(prefix));
+  };
+  const start = starts.find((one) => one < cursor && fitting(one).length > 0) ?? starts.at(-1);
+  const entries = fitting(start);
   entries.sort((a, b) => a.sortText.localeCompare(b.sortText) || a.name.localeCompare(b.name));
   return {
     matches: entries.map(({ name }) => name),
@@ -66,7 +74,13 @@ export function inspect(notebook, code, cursor) {
   const at = (place) => service.getQuickInfoAtPosition(file, offset + place);
   const info = at(cursor) ?? (cursor > 0 ? at(cursor - 1) : undefined);
   if (info === undefined) return undefined;
-  const documentation = info.documentation?.map(({ text }) => text).join("") ?? "";
+  const documentation = [
+    info.documentation?.map(({ text }) => text).join("") ?? "",
+    ...(info.tags ?? []).map(({ name, text = [] }) => {
+      const words = text.map((part) => part.text).join("");
+      return `*@${name}* ${words}`;
+    }),
+  ].join("\n\n");
   const signature = info.displayParts?.map(({ text }) => text).join("") ?? "";
   return {
     "text/plain": printQuickInfo(info),

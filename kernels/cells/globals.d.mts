@@ -54,6 +54,54 @@ declare global {
     metadata?: Record<string, unknown>;
   }
 
+  /** A view in the notebook's page, and its state, which both sides change. Shown as a cell's last value or by `display`. */
+  interface Widget<State extends object> {
+    readonly id: string;
+    get<Name extends keyof State>(name: Name): State[Name];
+    /** Changes the state here and in every page that shows it. */
+    set(changes: Partial<State>): void;
+    /** Hears what a page changed, and the whole state after it. Returns what stops the listening. */
+    onChange(listener: (changes: Partial<State>, state: State) => void): () => void;
+    /** Hears `model.send(…)` of the page. */
+    onMessage(listener: (content: any, buffers: Uint8Array[]) => void): () => void;
+    /** Sends to `model.on("msg:custom", …)` of the page. */
+    send(content: unknown, buffers?: Uint8Array[]): void;
+    close(): void;
+  }
+
+  /**
+   * A widget whose part in the page is an ES module of one's own, as anywidget runs it.
+   * @param options.esm source of a module with `export default { render({ model, el }) { … } }`
+   * @param options.css styles of it
+   * @param options.state what both sides know: JSON, and binary values as typed arrays, which arrive as bytes
+   * @param options.text the state in words, for readers without widgets and for the saved file
+   */
+  function anywidget<State extends object>(options: {
+    esm: string;
+    css?: string;
+    state?: State;
+    text?: (state: State) => string;
+  }): Widget<State>;
+
+  /** A number between `min` (0) and `max` (1) that is dragged; `value` is where it stands. */
+  function slider(options?: {
+    label?: string;
+    min?: number;
+    max?: number;
+    step?: number;
+    value?: number;
+  }): Widget<{ label: string; min: number; max: number; step: number; value: number }> & {
+    readonly value: number;
+  };
+
+  /** A button. With `interrupts` a click stops the cell that runs, as Interrupt does, however busy it is. */
+  function button(options: {
+    label: string;
+    interrupts?: boolean;
+    disabled?: boolean;
+    onClick?: (button: Widget<{ label: string; disabled: boolean }>) => void;
+  }): Widget<{ label: string; disabled: boolean; interrupts: boolean }>;
+
   const comms: {
     /** Opens a channel to a page that knows the target. */
     open(target: string, data?: unknown, options?: CommOptions & { id?: string }): Comm;

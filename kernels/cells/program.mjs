@@ -42,6 +42,8 @@ export function createProgram(ts, { root, folder, strict = false }) {
     removeComments: true,
     sourceMap: true,
     baseUrl: root,
+    // For completions of relative names, which are meant from either folder.
+    rootDirs: [folder, root],
     paths: { "srpo-lab": ["./dist/lib/index"], "srpo-lab/*": ["./*"] },
     outDir: join(root, ".cache", "cells"),
   };

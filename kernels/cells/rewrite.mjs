@@ -167,14 +167,18 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
         ? target(name)
         : f.createAssignment(target(name), visit(initializer));
 
+    const isAnonymous = (expression) => {
+      const bare = ts.skipParentheses(expression);
+      return (
+        ts.isArrowFunction(bare) ||
+        ((ts.isFunctionExpression(bare) || ts.isClassExpression(bare)) && bare.name === undefined)
+      );
+    };
+
     /** A function without a name takes the name of its variable, as in a declaration. */
     const named = (name, initializer) => {
       const value = visit(initializer);
-      const bare = ts.skipParentheses(initializer);
-      const anonymous =
-        ts.isArrowFunction(bare) ||
-        ((ts.isFunctionExpression(bare) || ts.isClassExpression(bare)) && bare.name === undefined);
-      if (!anonymous) return value;
+      if (!isAnonymous(initializer)) return value;
       const holder = f.createObjectLiteralExpression([
         f.createPropertyAssignment(name.text, value),
       ]);
@@ -237,7 +241,12 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
       if (ts.isImportDeclaration(node)) first.push(...imported(node));
       else if (ts.isVariableStatement(node)) body.push(...variables(node));
       else if (ts.isExpressionStatement(node) && node === own.at(-1)) {
-        const value = f.createPropertyAssignment("value", visit(node.expression));
+        const shown = visit(node.expression);
+        // As a property's own value a function would take the property's name.
+        const value = f.createPropertyAssignment(
+          "value",
+          isAnonymous(node.expression) ? f.createComma(f.createNumericLiteral(0), shown) : shown,
+        );
         body.push(at(f.createReturnStatement(f.createObjectLiteralExpression([value])), node));
       } else if (isNamed(ts, node)) {
         const kept = ts.isEnumDeclaration(node) ? node : ts.visitEachChild(node, visit, context);

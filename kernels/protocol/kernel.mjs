@@ -29,8 +29,9 @@ export function startKernel({ ts, root, folder, configPath }) {
 
   /** Channels between pages and cells that are open: id → target. */
   const comms = new Map();
-  /** The page's message that the session heard last: what it answers belongs to it. */
-  let heard;
+  /** The pages' messages by their numbers: a page looks which of them an answer belongs to. */
+  const heard = new Map();
+  let messages = 0;
 
   function track(type, { comm_id: id, target_name: target }) {
     if (type === "comm_open") comms.set(id, target);
@@ -40,8 +41,12 @@ export function startKernel({ ts, root, folder, configPath }) {
   function fromPage(message) {
     const { header, content, buffers } = message;
     track(header.msg_type, content);
-    heard = message;
-    session.send({ type: "comm", message: header.msg_type, content, buffers });
+    // A stop button's click ends whatever runs, as Interrupt does; the cell may be too busy to hear of it.
+    if (content.data?.method === "custom" && content.data.content?.interrupt === true) interrupt();
+    const number = ++messages;
+    heard.set(number, message);
+    heard.delete(number - 1000);
+    session.send({ type: "comm", number, message: header.msg_type, content, buffers });
   }
 
   const server = new KernelServer(configPath, {
@@ -56,7 +61,11 @@ export function startKernel({ ts, root, folder, configPath }) {
       is_complete_request: ({ content }, reply) => reply(isComplete(ts, content.code)),
       complete_request({ content }, reply) {
         const { code, cursor_pos: cursor } = content;
-        reply({ status: "ok", ...complete(notebook, code, utf16(code, cursor)) });
+        const found = complete(notebook, code, utf16(code, cursor));
+        const [cursor_start, cursor_end] = [found.cursor_start, found.cursor_end].map(
+          (units) => [...code.slice(0, units)].length,
+        );
+        reply({ status: "ok", ...found, cursor_start, cursor_end });
       },
       inspect_request({ content }, reply) {
         const { code, cursor_pos: cursor } = content;
@@ -102,10 +111,8 @@ export function startKernel({ ts, root, folder, configPath }) {
       else if (event.type === "comm") {
         track(event.message, event.content);
         const { metadata, buffers } = event;
-        server.publish(event.message, event.content, running?.message ?? heard, {
-          metadata,
-          buffers,
-        });
+        const answered = heard.get(event.answers) ?? parent;
+        server.publish(event.message, event.content, answered, { metadata, buffers });
       } else if (event.type === "input") ask(event);
       else if (event.type === "result") running?.onResult(event);
       else if (event.type === "done") running?.onDone(event);
@@ -214,8 +221,9 @@ export function startKernel({ ts, root, folder, configPath }) {
     });
   }
 
+  /** Also between cells: a widget's listener or a timer may loop. */
   function interrupt() {
-    if (running !== undefined) session.send({ type: "interrupt" });
+    session.send({ type: "interrupt" });
   }
 
   async function shutdown() {

@@ -6,12 +6,21 @@ export function createComms(send) {
   /** Comms that are open, by id, and what to do for a page that opens one, by target. */
   const open = new Map();
   const targets = new Map();
+  /** The page's message that is being heard: what is said meanwhile answers it. */
+  let answers;
 
   function make(id, target) {
     const listeners = { message: new Set(), close: new Set() };
     const tell = (kind, ...values) => listeners[kind].forEach((listener) => listener(...values));
     const say = (message, content, { buffers = [], metadata = {} } = {}) =>
-      send({ type: "comm", message, content: { comm_id: id, ...content }, buffers, metadata });
+      send({
+        type: "comm",
+        message,
+        content: { comm_id: id, ...content },
+        buffers,
+        metadata,
+        answers,
+      });
     const comm = {
       id,
       target,
@@ -39,16 +48,25 @@ export function createComms(send) {
     },
 
     /** A page's message. */
-    receive({ message, content, buffers }) {
-      const { comm_id: id, target_name: target, data } = content;
-      if (message === "comm_open") {
-        const listener = targets.get(target);
-        const { comm } = make(id, target);
-        return listener === undefined ? comm.close() : listener(comm, data, buffers);
+    receive({ number, message, content, buffers }) {
+      answers = number;
+      try {
+        hear({ message, content, buffers });
+      } finally {
+        answers = undefined;
       }
-      const known = open.get(id);
-      if (message === "comm_close") open.delete(id);
-      known?.tell(message === "comm_msg" ? "message" : "close", data, buffers);
     },
   };
+
+  function hear({ message, content, buffers }) {
+    const { comm_id: id, target_name: target, data } = content;
+    if (message === "comm_open") {
+      const listener = targets.get(target);
+      const { comm } = make(id, target);
+      return listener === undefined ? comm.close() : listener(comm, data, buffers);
+    }
+    const known = open.get(id);
+    if (message === "comm_close") open.delete(id);
+    known?.tell(message === "comm_msg" ? "message" : "close", data, buffers);
+  }
 }

@@ -13,8 +13,9 @@ import { createDisplay, withinLimit } from "./display.mjs";
 import { Interrupted, failWaits, gateOf, setRunning, tieTimersToCells } from "./interrupt.mjs";
 import { createModules } from "./modules.mjs";
 import { createScope } from "./scope.mjs";
-import { cellFile, describeError, rememberCell } from "./traceback.mjs";
+import { cellFile, describeError, rememberCell, stackOf } from "./traceback.mjs";
 import { bundleOf } from "./views.mjs";
+import { createWidgets } from "./widgets.mjs";
 
 const EVENTS_FD = 3;
 const ORDERS_FD = 4;
@@ -38,9 +39,10 @@ const modules = createModules({ root });
 const scope = createScope(modules);
 const display = createDisplay({ send, require: modules.require });
 const comms = createComms(send);
+const widgets = createWidgets(comms.globals);
 const questions = [];
 
-Object.assign(globalThis, display.globals, {
+Object.assign(globalThis, display.globals, widgets, {
   comms: comms.globals,
   /** Asks the person at the notebook. */
   input: (prompt = "", { password = false } = {}) =>
@@ -49,6 +51,7 @@ Object.assign(globalThis, display.globals, {
       send({ type: "input", prompt: String(prompt), password });
     }),
 });
+globalThis[Symbol.for("srpo-lab.kernel.widgets")] = widgets;
 // The library's own displays, and those of `import { display } from "tslab"`.
 const write = (message, update) =>
   display.show(message.data, { ...message, id: message.transient?.display_id, update });
@@ -81,10 +84,12 @@ process.exit = (code = process.exitCode ?? 0) => {
 
 /** Thrown on purpose after a cut, to make Node forget the callbacks that it believes to be inside. */
 const UNWIND = new Error("unwind");
-const complain = (kind) => (error) => {
-  if (error === UNWIND || error instanceof Interrupted) return;
+const say = (what, error) => {
   const { traceback } = describeError(error);
-  send({ type: "stream", name: "stderr", text: `${kind}\n${traceback.join("\n")}\n` });
+  send({ type: "stream", name: "stderr", text: `${what}\n${traceback.join("\n")}\n` });
+};
+const complain = (what) => (error) => {
+  if (error !== UNWIND && !(error instanceof Interrupted)) say(what, error);
 };
 process.on("uncaughtException", complain("Not caught by any cell:"));
 process.on("unhandledRejection", complain("A promise that nobody awaits failed:"));
@@ -140,8 +145,9 @@ async function finish(mine, { returned, error, failed = error !== undefined }) {
   send({ type: "done", id: mine.id, set: mine.declared.end(), error: report });
 }
 
-// Shared with the watchdog: [0] the number of the last interrupt heard, [1] how many stages stop by themselves.
-const shared = new SharedArrayBuffer(8);
+// Shared with the watchdog: [0] the number of the last interrupt heard, [1] how many stages stop by themselves, [2] the
+// number of the last one that cut off what ran.
+const shared = new SharedArrayBuffer(12);
 const state = new Int32Array(shared);
 // Always there, so that a stage's own listener is never the last one, whose signal would end the process.
 const keepAlive = () => {};
@@ -169,13 +175,17 @@ function interrupt() {
   later(() => mine.end({ error: new Interrupted("the cell was interrupted") }), GRACE_MS);
 }
 
-function terminated() {
+function terminated({ during, frames }) {
   soon(() => {
     throw UNWIND;
   });
-  if (busy) cell.interrupted = true;
+  const error = new Interrupted("the cell was interrupted while it computed");
+  error.stack = stackOf(frames);
+  // The cell that runs now may have been ordered while something else was cut off.
+  if (!busy || cell.id !== during) return say("Interrupted between cells:", error);
   failWaits();
-  cell?.end({ error: new Interrupted("the cell was interrupted while it computed") });
+  cell.interrupted = true;
+  cell.end({ error });
 }
 
 function answer({ value, error }) {
@@ -192,8 +202,9 @@ const watchdog = new Worker(new URL("./watchdog.mjs", import.meta.url), {
 watchdog.on("message", (order) => {
   if (order.type === "interrupt") {
     Atomics.store(state, 0, order.number);
-    interrupt();
-  } else if (order.type === "terminated") terminated();
+    // What was cut off is told apart, with where it was.
+    if (Atomics.load(state, 2) < order.number) interrupt();
+  } else if (order.type === "terminated") terminated(order);
   else if (order.type === "execute") execute(order);
   else if (order.type === "answer") answer(order);
   else if (order.type === "comm") comms.receive(order);

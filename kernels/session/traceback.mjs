@@ -1,5 +1,5 @@
 // How an error is shown: its name and message, the cell's own lines with a caret, and the frames that are the user's.
-import { SourceMap } from "node:module";
+import { SourceMap, findSourceMap } from "node:module";
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
@@ -17,6 +17,26 @@ export const cellFile = (number, run) => `cell-${number}.${run}.ts`;
 /** Remembers a cell, so that later errors in its functions are shown in its own lines. */
 export function rememberCell(file, { number, source, map }) {
   cells.set(file, { number, source, map: new SourceMap(JSON.parse(map)) });
+}
+
+/**
+ * The stack of code that was stopped from outside, in the form of an error's.
+ * @param {{name: string, file: string, line: number, column: number}[]} frames innermost first, as V8's debugger has them
+ */
+export function stackOf(frames) {
+  const lines = frames.map(({ name, file: url, line, column }) => {
+    const file = url.startsWith("file:") ? fileURLToPath(url) : url;
+    // Errors are mapped to their sources by Node; a debugger's frames are not.
+    const entry = cells.has(file)
+      ? undefined
+      : findSourceMap(file)?.findEntry(line - 1, column - 1);
+    const place =
+      entry?.originalSource === undefined
+        ? `${file}:${line}:${column}`
+        : `${entry.originalSource.replace("file://", "")}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+    return name === "" ? `    at ${place}` : `    at ${name} (${place})`;
+  });
+  return ["Interrupted", ...lines].join("\n");
 }
 
 /**

@@ -6,6 +6,11 @@ import { describeError } from "./traceback.mjs";
 const JUPYTER_DISPLAY = Symbol.for("Jupyter.display");
 const ROWS = 20;
 const THUMBNAIL_PX = 160;
+/** A batch of pictures shows so many side by side. */
+const THUMBNAILS = 8;
+/** Tensors of more values show the first few of them. */
+const MAX_VALUES = 100;
+const FIRST_VALUES = 8;
 
 /** Kinds of values and their views; the first that fits makes the bundle. */
 const VIEWS = [
@@ -32,10 +37,19 @@ function viewError(error) {
   return { "text/plain": describeError(error).traceback.join("\n") };
 }
 
-function viewPromise(promise) {
-  const text = inspect(promise);
-  const hint = text.includes("<pending>") ? "  (write `await` before it to see its value)" : "";
-  return { "text/plain": text + hint };
+/** What a promise has come to; one that failed is shown as its error is, and counts as looked at. */
+async function viewPromise(promise) {
+  const pending = Symbol("pending");
+  const state = await Promise.race([promise, pending]).then(
+    (value) => ({ value }),
+    (error) => ({ error }),
+  );
+  if ("error" in state) {
+    const { traceback } = describeError(state.error);
+    return { "text/plain": ["Promise { <rejected> }", ...traceback].join("\n") };
+  }
+  const hint = state.value === pending ? "  (write `await` before it to see its value)" : "";
+  return { "text/plain": inspect(promise) + hint };
 }
 
 function isTensor(value) {
@@ -57,11 +71,17 @@ async function viewTensor(tensor, require) {
     return { "text/plain": `${head}\n${inspect(tensor.arraySync())}` };
   }
   const values = tensor.dataSync();
-  const range = summary(values);
-  const text = `${head}  ${range}\n${inspect(tensor.arraySync(), { maxArrayLength: 8, depth: 4 })}`;
+  const shown =
+    values.length <= MAX_VALUES
+      ? inspect(rounded(tensor.arraySync()), { depth: null })
+      : `${Array.from(values.slice(0, FIRST_VALUES), short).join(", ")}, …`;
+  const text = `${head}  ${summary(values)}\n${shown}`;
   const picture = await thumbnail(shape, values, require);
   return picture === undefined ? { "text/plain": text } : { "text/plain": text, ...picture };
 }
+
+const short = (number) => Number(Number(number).toPrecision(5));
+const rounded = (values) => (Array.isArray(values) ? values.map(rounded) : short(values));
 
 /** Least, greatest and mean, and how many values are not numbers. */
 function summary(values) {
@@ -79,27 +99,39 @@ function summary(values) {
   const count = values.length - strange;
   const note = strange > 0 ? `, ${strange} not finite` : "";
   if (count === 0) return `no finite values${note}`;
-  const short = (number) => Number(number.toPrecision(5));
   return `min ${short(least)}, max ${short(greatest)}, mean ${short(sum / count)}${note}`;
 }
 
-/** A picture of a tensor [H, W, 1 | 3 | 4], its range stretched to black and white. */
+/** A picture of a tensor [H, W, C], or of the first of [N, H, W, C] side by side; C is 1, 3 or 4. */
 async function thumbnail(shape, values, require) {
-  const [height, width, channels] = shape;
-  const isPicture = shape.length === 3 && [1, 3, 4].includes(channels) && height >= 8 && width >= 8;
-  if (!isPicture) return undefined;
+  const [height, width, channels] = shape.slice(-3);
+  const isPicture = [3, 4].includes(shape.length) && [1, 3, 4].includes(channels);
+  const count = Math.min(THUMBNAILS, shape.length === 4 ? shape[0] : 1);
+  if (!isPicture || height < 8 || width < 8 || count === 0) return undefined;
+  const row = width * channels;
+  const shown = values.subarray(0, count * height * row);
   let [least, greatest] = [Infinity, -Infinity];
-  for (const value of values) {
+  for (const value of shown) {
     if (value < least) least = value;
     if (value > greatest) greatest = value;
   }
-  // Pictures come as 0 to 255, 0 to 1, or normalised by mean and deviation.
+  // Pictures come as 0 to 255, 0 to 1, or normalised by mean and deviation; their range is stretched to black and white.
   const [low, high] =
     least >= 0 ? [0, greatest <= 1 ? 1 : Math.max(255, greatest)] : [least, greatest];
-  const pixels = Uint8Array.from(values, (value) => (255 * (value - low)) / (high - low || 1));
+  const pixels = new Uint8Array(shown.length);
+  for (let at = 0; at < shown.length; at++) {
+    const [picture, line] = [Math.floor(at / (height * row)), Math.floor(at / row) % height];
+    const to = (line * count + picture) * row + (at % row);
+    pixels[to] = (255 * (shown[at] - low)) / (high - low || 1);
+  }
   const sharp = require("sharp");
-  const png = await sharp(pixels, { raw: { width, height, channels } })
-    .resize({ width: THUMBNAIL_PX, height: THUMBNAIL_PX, fit: "inside", kernel: "nearest" })
+  const png = await sharp(pixels, { raw: { width: count * width, height, channels } })
+    .resize({
+      width: count * THUMBNAIL_PX,
+      height: THUMBNAIL_PX,
+      fit: "inside",
+      kernel: "nearest",
+    })
     .png()
     .toBuffer();
   return { "image/png": png.toString("base64") };
@@ -147,21 +179,25 @@ function table(head, rows, note) {
 const escape = (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 
 const MAGIC = [
-  ["image/png", [0x89, 0x50, 0x4e, 0x47]],
-  ["image/jpeg", [0xff, 0xd8, 0xff]],
-  ["image/gif", [0x47, 0x49, 0x46, 0x38]],
+  ["image/png", /^\x89PNG/],
+  ["image/jpeg", /^\xff\xd8\xff/],
+  ["image/gif", /^GIF8/],
+  ["image/webp", /^RIFF[^]{4}WEBP/],
+  ["image/svg+xml", /^\s*(?:<\?xml[^>]*>\s*)?<svg[\s/>]/],
 ];
 
 /** The MIME type of an encoded picture, by its first bytes. */
 function imageType(value) {
   if (!(value instanceof Uint8Array)) return undefined;
-  return MAGIC.find(([, bytes]) => bytes.every((byte, at) => value[at] === byte))?.[0];
+  const head = Buffer.from(value.subarray(0, 200)).toString("latin1");
+  return MAGIC.find(([, start]) => start.test(head))?.[0];
 }
 
 function viewImage(bytes) {
   const type = imageType(bytes);
   const text = `${type} of ${bytes.length.toLocaleString("en")} bytes`;
-  return { "text/plain": text, [type]: Buffer.from(bytes).toString("base64") };
+  const encoding = type === "image/svg+xml" ? "utf8" : "base64";
+  return { "text/plain": text, [type]: Buffer.from(bytes).toString(encoding) };
 }
 
 function viewTypedArray(values) {

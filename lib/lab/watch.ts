@@ -3,6 +3,7 @@ import type { Watcher } from "../stages/context";
 import type { Rollout } from "../train/rollouts";
 import { createDisplay, currentSurface } from "./display";
 import { createMonitor, type Monitor, type MonitorOptions } from "./monitor";
+import { showStopButton } from "./widgets";
 import { rolloutSample } from "./rollout-samples";
 import { samplesBundle, type Sample } from "./viewer";
 
@@ -80,9 +81,11 @@ export function watch(
   }: StageView & Pick<MonitorOptions, "surface"> & { rollouts?: number } = {},
 ): Required<Watcher> {
   let monitor: Monitor | undefined;
+  let hideStop: (() => void) | undefined;
   const cards = liveSamples(surface);
   return {
     begin: (total, earlier) => {
+      hideStop = showStopButton({ surface });
       monitor = createMonitor({ title, total, charts, unit, surface });
       monitor.preload(earlier);
     },
@@ -93,6 +96,7 @@ export function watch(
     end: async (reason) => {
       const ending = monitor;
       monitor = undefined;
+      hideStop?.();
       await cards.settle();
       await (reason === undefined ? ending?.finish() : ending?.stop(reason));
     },

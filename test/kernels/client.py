@@ -1,9 +1,10 @@
 """Drives the kernel `tslab` through Jupyter's own client: reads orders as JSON lines, answers each with a JSON line.
 
 An order is {"code": str, "interrupt_after": seconds or null, "by": "signal" or "message", "answers": [str]}, which runs a
-cell and may interrupt it so long after its first output; {"queue": [str], "and": str or null}, which sends several cells,
+cell and may interrupt it so long after its first output, or send a page's message then, with its type as "by" and its "content"; {"queue": [str], "and": str or null}, which sends several cells,
 and perhaps another request, at once; or
-{"request": str, "content": {}}, which sends one other request on the shell or, with "channel", on the control channel; or {"comm": str, "content": {}, "wanted": int}, which speaks as a widget would.
+{"request": str, "content": {}}, which sends one other request on the shell or, with "channel", on the control channel; or {"comm": str, "content": {}, "wanted": int, "buffers": [[int]]}, which
+speaks as a widget's page would.
 """
 
 import json
@@ -17,9 +18,11 @@ TIMEOUT = 90
 IGNORED = ("status", "execute_input")
 
 
-def interrupt(manager, client, by):
+def interrupt(manager, client, by, content):
     if by == "message":
         client.control_channel.send(client.session.msg("interrupt_request", {}))
+    elif by is not None and by.startswith("comm_"):
+        client.shell_channel.send(client.session.msg(by, content))
     else:
         manager.interrupt_kernel()
 
@@ -32,7 +35,7 @@ def execute(manager, client, order):
 
     def stop():
         stopped_at.append(time.monotonic())
-        interrupt(manager, client, order.get("by"))
+        interrupt(manager, client, order.get("by"), order.get("content"))
 
     def on_output(message):
         kind, content = message["msg_type"], message["content"]
@@ -95,13 +98,20 @@ def request(client, order):
 
 def comm(client, order):
     """Sends a page's message and collects what is published on channels until `wanted` messages have come."""
-    message = client.session.msg(order["comm"], order["content"])
-    client.shell_channel.send(message)
+    buffers = [bytes(one) for one in order.get("buffers", [])]
+    message = client.session.send(
+        client.shell_channel.socket, order["comm"], order["content"], buffers=buffers
+    )
     found = []
     while len(found) < order["wanted"]:
         published = client.get_iopub_msg(timeout=TIMEOUT)
         if published["msg_type"].startswith("comm_"):
-            found.append({"type": published["msg_type"], "content": published["content"]})
+            found.append({
+                "type": published["msg_type"],
+                "content": published["content"],
+                "buffers": [list(bytes(one)) for one in published["buffers"]],
+                "answers": published["parent_header"].get("msg_id") == message["header"]["msg_id"],
+            })
     return found
 
 

@@ -48,11 +48,16 @@ describe("kernels: Interrupt", () => {
   });
 
   it("ends an endless loop after an await", async () => {
-    await stops('console.log("go"); await rest(10); for (;;) turns++;');
+    const { error } = await stops(
+      'console.log("go");\nawait rest(10);\nfunction work() {\n  for (;;) turns++;\n}\nwork();',
+    );
+    // The frame that was cut off, and who called it.
+    assert.match(plain(error), /> 4 \| {3}for \(;;\) turns\+\+;[^]*at cell \d+:6:\d+/);
   });
 
   it("ends an endless loop of awaits that never leaves room for anything else", async () => {
-    await stops('console.log("go"); for (;;) { await null; turns++; }');
+    const { error } = await stops('console.log("go"); for (;;) {\n  await null;\n  turns++;\n}');
+    assert.match(plain(error), /> [1-3] \|/);
   });
 
   it("ends an endless asynchronous loop, and shows where it waited", async () => {
@@ -127,6 +132,30 @@ describe("kernels: Interrupt", () => {
       { interruptAfter: 0.3 },
     );
     assert.deepEqual([status, stdout], ["ok", "waiting\ntold true\n"]);
+  });
+
+  it("comes by a stop button's click, to a cell that hears of nothing else", async () => {
+    const click = { comm_id: "none", data: { method: "custom", content: { interrupt: true } } };
+    const { error } = await session.runAndSay(
+      'console.log("go"); for (;;) turns++;',
+      0.3,
+      "comm_msg",
+      click,
+    );
+    assert.equal(error?.ename, "Interrupted");
+  });
+
+  it("ends what loops between cells, and says where", async () => {
+    const { status, error } = await session.run("setTimeout(() => {\n  for (;;) turns++;\n}, 20);");
+    assert.equal(status, "ok", plain(error));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await session.request("interrupt_request", {}, "control");
+    assert.equal(
+      (await session.run("const over = turns; await rest(50); turns === over")).result?.[
+        "text/plain"
+      ],
+      "true",
+    );
   });
 
   it("does nothing to a kernel that rests", async () => {

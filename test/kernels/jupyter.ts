@@ -23,6 +23,28 @@ export function jupyterEnv(): NodeJS.ProcessEnv {
   return script.jupyterEnv();
 }
 
+/**
+ * A notebook of code cells under one heading.
+ * @param outputs of the cells, where they are saved
+ */
+export function notebookOf(sources: readonly string[], outputs: readonly object[][] = []): string {
+  const cells = sources.map((source, at) => ({
+    cell_type: "code",
+    id: `cell-${at}`,
+    source,
+    metadata: {},
+    outputs: outputs[at] ?? [],
+    execution_count: outputs[at] === undefined ? null : at + 1,
+  }));
+  const heading = { cell_type: "markdown", id: "head", source: "# First light", metadata: {} };
+  return JSON.stringify({
+    cells: [heading, ...cells],
+    metadata: { kernelspec: { name: "tslab", display_name: "TypeScript", language: "typescript" } },
+    nbformat: 4,
+    nbformat_minor: 5,
+  });
+}
+
 /** An error as Jupyter's clients get it. */
 export interface CellError {
   ename: string;
@@ -71,12 +93,20 @@ export interface Session {
     content: object,
     channel?: "shell" | "control",
   ): Promise<{ type: string; content: Record<string, unknown> }>;
-  /** Sends a widget's message, and waits for so many messages on channels from the kernel. */
+  /**
+   * Sends a page's message, with binary buffers, and waits for so many messages on channels from the kernel. Of each it is told
+   * whether it answers this message.
+   */
   comm(
     type: string,
     content: object,
     wanted: number,
-  ): Promise<{ type: string; content: Record<string, unknown> }[]>;
+    buffers?: readonly (readonly number[])[],
+  ): Promise<
+    { type: string; content: Record<string, unknown>; buffers: number[][]; answers: boolean }[]
+  >;
+  /** Runs a cell and sends a page's message so many seconds after its first output. */
+  runAndSay(code: string, after: number, type: string, content: object): Promise<Answer>;
   /** Shuts the kernel down. */
   close(): Promise<void>;
   /** Kills the client, as a crashed Jupyter server would be, without a word to the kernel. */
@@ -105,8 +135,12 @@ export async function openSession(env: NodeJS.ProcessEnv = {}): Promise<Session>
       (await order({ queue: codes, and: request })) as { replies: string[] },
     request: async (type, content, channel = "shell") =>
       (await order({ request: type, content, channel })) as Awaited<ReturnType<Session["request"]>>,
-    comm: async (type, content, wanted) =>
-      (await order({ comm: type, content, wanted })) as Awaited<ReturnType<Session["comm"]>>,
+    comm: async (type, content, wanted, buffers = []) =>
+      (await order({ comm: type, content, wanted, buffers })) as Awaited<
+        ReturnType<Session["comm"]>
+      >,
+    runAndSay: async (code, after, type, content) =>
+      (await order({ code, interrupt_after: after, by: type, content })) as Answer,
     async close() {
       client.stdin.end();
       await new Promise((resolve) => client.once("close", resolve));

@@ -161,12 +161,18 @@ describe("kernels/kernel", () => {
 
     it("for completions and documentation know the library and earlier cells", async () => {
       await value('import { loadSpec } from "srpo-lab"; const spec = loadSpec();');
-      const code = "// é😀\nspec.grp";
-      const completed = await session.request("complete_request", {
-        code,
-        cursor_pos: [...code].length,
-      });
-      assert.deepEqual(completed.content.matches, ["grpo"]);
+      const complete = async (code: string) => {
+        const cursor_pos = [...code].length;
+        return (await session.request("complete_request", { code, cursor_pos })).content;
+      };
+      const completed = await complete("// é😀\nspec.grp");
+      assert.deepEqual(completed.matches, ["grpo"]);
+      // Jupyter counts characters, not UTF-16 units.
+      assert.deepEqual([completed.cursor_start, completed.cursor_end], [11, 14]);
+      assert.deepEqual((await complete('import {} from "srpo-')).matches, ["srpo-lab"]);
+      assert.deepEqual((await complete('import {} from "../lib/train/advant')).matches, [
+        "advantages",
+      ]);
       const hover = await session.request("inspect_request", {
         code: "loadSpec()",
         cursor_pos: 3,
@@ -174,6 +180,7 @@ describe("kernels/kernel", () => {
       });
       const { data } = hover.content as { data: Record<string, string> };
       assert.match(data["text/plain"], /loadSpec\(.*\): Spec[^]*A preset with changes/);
+      assert.match(data["text/markdown"], /A preset with changes[^]*\*@throws\*/);
     });
   });
 
@@ -187,17 +194,18 @@ describe("kernels/kernel", () => {
       );
       const id = { comm_id: "c1" };
       const opened = { ...id, target_name: "echo", data: { name: "page" } };
+      const answer = { buffers: [], answers: true };
       assert.deepEqual(await session.comm("comm_open", opened, 1), [
-        { type: "comm_msg", content: { ...id, data: { hello: "page" } } },
+        { type: "comm_msg", content: { ...id, data: { hello: "page" } }, ...answer },
       ]);
       assert.deepEqual(await session.comm("comm_msg", { ...id, data: { value: 21 } }, 1), [
-        { type: "comm_msg", content: { ...id, data: { twice: 42 } } },
+        { type: "comm_msg", content: { ...id, data: { twice: 42 } }, ...answer },
       ]);
       const known = await session.request("comm_info_request", { target_name: "echo" });
       assert.deepEqual(known.content.comms, { c1: { target_name: "echo" } });
       const refused = { comm_id: "c2", target_name: "nobody", data: {} };
       assert.deepEqual(await session.comm("comm_open", refused, 1), [
-        { type: "comm_close", content: { comm_id: "c2", data: {} } },
+        { type: "comm_close", content: { comm_id: "c2", data: {} }, ...answer },
       ]);
     });
 

@@ -1,11 +1,12 @@
 """How fast kernels are, side by side: from start to the first result, a trivial cell, a warm completion (medians).
 
-    .venv/bin/python test/kernels/latency.py [RUNS]
+    .venv/bin/python test/kernels/latency.py [RUNS] [--json]
 
-Prints one JSON line a kernel: this clone's, stock tslab from node_modules, and ipykernel. The kernels take turns, so that a
-busy machine is busy for all of them.
+Prints a table with a row a kernel: this clone's, stock tslab from node_modules, and ipykernel; with `--json` one JSON line
+each. The kernels take turns, so that a busy machine is busy for all of them.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -76,19 +77,38 @@ def measure(name: str, specs: KernelSpecManager) -> dict[str, float]:
     }
 
 
+def table(rows: list[dict[str, object]]) -> str:
+    """Rows of equal keys as aligned columns."""
+    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = [[cell.ljust(width) for cell, width in zip(line, widths)] for line in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="?", type=int, default=10)
+    parser.add_argument("--json", action="store_true", help="one JSON line a kernel")
+    arguments = parser.parse_args()
     names = ["lab", "stock-tslab", "ipykernel"]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         own_and_stock(Path(folder))
         specs = KernelSpecManager(kernel_dirs=[folder], ensure_native_kernel=False)
-        for _ in range(runs):
+        for run in range(arguments.runs):
+            print(f"run {run + 1} of {arguments.runs}", file=sys.stderr)
             for name in names:
                 found[name].append(measure(name, specs))
-    for name, rows in found.items():
-        medians = {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]}
-        print(json.dumps({"kernel": name, "runs": runs, "load": os.getloadavg()[0], **medians}))
+    rows = []
+    for name, timed in found.items():
+        medians = {key: round(statistics.median(row[key] for row in timed), 3) for key in timed[0]}
+        worst = round(max(row["first_result_s"] for row in timed), 3)
+        rows.append({"kernel": name, "runs": arguments.runs, **medians, "slowest_start_s": worst})
+    if arguments.json:
+        print("\n".join(json.dumps(row) for row in rows))
+    else:
+        print(table(rows))
+        print(f"medians in seconds; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

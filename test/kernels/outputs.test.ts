@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import sharp from "sharp";
 import { needJupyter, openSession, plain, type Session } from "./jupyter";
 
 describe("kernels: what cells show", () => {
@@ -34,8 +35,15 @@ describe("kernels: what cells show", () => {
       matrix["text/plain"],
       /Tensor \[2, 2\] float32 {2}min 1, max 6, mean 3, 1 not finite/,
     );
-    const picture = await bundle("tf.zeros([16, 16, 3])");
-    assert.match(picture["image/png"], /^iVBORw0KGgo/);
+    const sizeOf = async (shape: string): Promise<(number | undefined)[]> => {
+      const { "image/png": png } = await bundle(`tf.zeros(${shape})`);
+      const { width, height } = await sharp(Buffer.from(png, "base64")).metadata();
+      return [width, height];
+    };
+    assert.deepEqual(await sizeOf("[16, 16, 3]"), [160, 160]);
+    assert.deepEqual(await sizeOf("[3, 16, 16, 1]"), [480, 160], "a batch, side by side");
+    const big = await bundle("tf.range(0, 1e6)");
+    assert.match(big["text/plain"], /\[1000000\] float32 {2}min 0, max[^]*\n0, 1, 2, .*…$/);
     assert.match(
       (await bundle("const gone = tf.zeros([1]); gone.dispose(); gone"))["text/plain"],
       /disposed/,
@@ -61,7 +69,15 @@ describe("kernels: what cells show", () => {
     );
     assert.match(picture["image/jpeg"], /^\/9j\//);
     assert.match((await bundle("Float32Array.of(1, 2, 3)"))["text/plain"], /min 1, max 3, mean 2/);
+    assert.match((await bundle('Buffer.from("<svg/>")'))["image/svg+xml"], /^<svg\/>$/);
     assert.match((await bundle("new Promise(() => {})"))["text/plain"], /await/);
+    const failed = await session.run('Promise.reject(new Error("late"))');
+    assert.match(
+      plain({ ename: "", evalue: "", traceback: [String(failed.result?.["text/plain"])] }),
+      /rejected[^]*Error: late[^]*> 1 \|/,
+    );
+    assert.equal(failed.stderr, "", "it was looked at");
+    assert.equal((await bundle("(x: number) => x"))["text/plain"], "[Function (anonymous)]");
     assert.match((await bundle('new RangeError("far")'))["text/plain"], /RangeError.*far/);
   });
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { jupyterEnv, needJupyter, python, root } from "./jupyter";
+import { jupyterEnv, needJupyter, notebookOf, python, root } from "./jupyter";
 
 interface Cell {
   outputs: {
@@ -22,25 +22,6 @@ function textOf({ outputs }: Cell): string {
   return texts.map((lines) => [lines].flat().join("")).join("");
 }
 
-/** A notebook of code cells under one heading. */
-function notebook(sources: string[]): string {
-  const cells = sources.map((source, at) => ({
-    cell_type: "code",
-    id: `cell-${at}`,
-    source,
-    metadata: {},
-    outputs: [],
-    execution_count: null,
-  }));
-  const heading = { cell_type: "markdown", id: "head", source: "# First light", metadata: {} };
-  return JSON.stringify({
-    cells: [heading, ...cells],
-    metadata: { kernelspec: { name: "tslab", display_name: "TypeScript", language: "typescript" } },
-    nbformat: 4,
-    nbformat_minor: 5,
-  });
-}
-
 describe("kernels/run_notebook", () => {
   let folder: string;
   before(function () {
@@ -53,7 +34,7 @@ describe("kernels/run_notebook", () => {
   async function run(sources: string[], interruptOnceSaved = false) {
     const source = join(folder, "in.ipynb");
     const target = join(folder, "out", "in.ipynb");
-    writeFileSync(source, notebook(sources));
+    writeFileSync(source, notebookOf(sources));
     const before = readFileSync(source, "utf8");
     const runner = join(root, "kernels", "run_notebook.py");
     const child = spawn(python, [runner, "notebook 1/1", source, target], { env: jupyterEnv() });
@@ -80,29 +61,6 @@ describe("kernels/run_notebook", () => {
     assert.deepEqual(texts, ["2", "two\n"]);
     assert.match(progress, /notebook 1\/1 · cell 1\/2 · \d\d:\d\d {2}Add up/);
     assert.match(progress, /notebook 1\/1 · cell 2\/2 · \d\d:\d\d {2}First light/);
-  });
-
-  it("tells Jupyter's own tools which notebook fails and which does not", () => {
-    const convert = (name: string, sources: string[]) => {
-      writeFileSync(join(folder, name), notebook(sources));
-      const args = [
-        "-m",
-        "nbconvert",
-        "--execute",
-        "--to",
-        "notebook",
-        "--stdout",
-        join(folder, name),
-      ];
-      return spawnSync(python, args, { env: jupyterEnv(), encoding: "utf8" });
-    };
-    const good = convert("good.ipynb", ["const x = 20;", "x + 1"]);
-    assert.equal(good.status, 0, good.stderr);
-    const { cells } = JSON.parse(good.stdout) as { cells: Cell[] };
-    assert.equal(textOf(cells[2]), "21");
-    const bad = convert("bad.ipynb", ["const x = 20;", 'throw new Error("no light");']);
-    assert.notEqual(bad.status, 0);
-    assert.match(bad.stderr, /no light/);
   });
 
   it("stops at a cell that fails, shows its error, and saves what there is", async () => {
