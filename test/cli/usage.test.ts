@@ -48,7 +48,7 @@ describe("srpo", function () {
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "equal", "score", "parity", "generate", "runs"],
+      ...["reward", "reward-bench", "equal", "score", "parity", "generate", "runs", "perf"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);
