@@ -4,13 +4,11 @@
  * Exit status: 0 success; 1 something is wrong with the data or the machine; 2 the command was called wrongly; 130 stopped
  * by Ctrl-C.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { reserveStdout, say, Unsuccessful, UsageError } from "./cli/io";
 import { LabError } from "./engine/errors";
 import { Interrupted } from "./engine/interrupt";
-import { projectRoot } from "./paths";
+import { labVersion } from "./paths";
 
 /** One file a command. Only the one that is called is loaded: some bring the whole library with them. */
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
@@ -23,8 +21,10 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   "reward-bench": () => import("./cli/reward-bench"),
   equal: () => import("./cli/equal"),
   score: () => import("./cli/score"),
+  bench: () => import("./cli/bench"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
+  onnx: () => import("./cli/onnx"),
   runs: () => import("./cli/runs"),
   perf: () => import("./cli/perf"),
 };
@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
 async function main(words: readonly string[]): Promise<number> {
   const program = new Command("srpo")
     .description("Reflection-aware reinforcement learning: the lab's stages and tools.")
-    .version(version())
+    .version(labVersion())
     .helpCommand(false)
     // `srpo data attempt --policy` is the part's option, not the stage's.
     .enablePositionalOptions()
@@ -51,11 +51,6 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     return statusOf(error);
   }
-}
-
-function version(): string {
-  const file = join(projectRoot, "package.json");
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** Says what went wrong, unless it has been said, and how the process ends. */

@@ -22,6 +22,9 @@ export { constructData, type ConstructionResult } from "./stages/construct";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
 export { evaluate, type EvaluationResult, type EvaluationRow } from "./stages/evaluate";
+export { runBenchmark, type BenchmarkOptions, type Contestant } from "./stages/benchmark";
+export { exportedModel, type ExportedModel } from "./stages/exported";
+export { downloadFiles, type DownloadOptions } from "../datasets/hub/download";
 
 // ---- what a notebook shows
 export { display, createDisplay, displayable, type Displayable } from "./lab/display";
@@ -39,6 +42,7 @@ export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
 export { reportTable, reportFigure, type Reports } from "./lab/report-view";
+export { benchTable, categoryTable, comparisonLines, benchPage } from "./lab/bench-view";
 export {
   advantageRows,
   attackRows,
@@ -47,6 +51,8 @@ export {
   findingRows,
   truthTableRows,
 } from "./lab/reward-bench-view";
+export { comparisonFigures, comparisonTable } from "./lab/comparison";
+export { showTableFigure, type TableFigure } from "./lab/table-figure";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 
 // ---- the method
@@ -96,12 +102,31 @@ export type { RewardSample } from "./reflection/reward-sample";
 export { healthNotes, healthThresholds, type HealthNote } from "./train/health";
 export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
-export { accuracyReport, pairedDifference, wilson, disjoint } from "./bench/report";
+export { accuracyReport, wilson, disjoint } from "./bench/report";
+export { pairedDifference, problemsNeeded } from "./bench/paired";
 export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
-export { loadBenchmark, readRecords } from "./bench/load";
+export { loadBenchmark, readRecords, type LoadedProblem } from "./bench/load";
+export { askProblem, type AskKind } from "./bench/ask";
+export { selectProblems } from "./bench/select";
+export { createJudge } from "./bench/llm-judge";
+export { resultRows, type BenchResults } from "./bench/results";
+export { compareResults, type BenchComparison } from "./bench/compare-results";
+export { nameOptions, openQuestion, type OpenQuestion } from "./bench/open-question";
+export {
+  writeSuite,
+  type SuiteBenchmark,
+  type SuiteOptions,
+} from "../datasets/visual-math/suite/write";
 export type { Benchmark, BenchRecord, RuleFamily } from "./bench/benchmark";
 export type { Judge } from "./bench/judge";
+export {
+  measuredRow,
+  publishedTable,
+  readPublished,
+  type MeasuredRow,
+  type PublishedTable,
+} from "./bench/published";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
@@ -110,6 +135,8 @@ export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";
 export { exportOnnx } from "./rollout/onnx/export";
+export { openOnnxEngine, type OpenOnnxOptions } from "./rollout/onnx/open";
+export { openTransformersJs, type TransformersJsOptions } from "./rollout/transformers-js/engine";
 export { createOpenAiEngine } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
 export { collectAttempts, type AttemptedProblem } from "./rollout/attempts";

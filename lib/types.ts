@@ -119,4 +119,6 @@ export interface Completion {
   truncated: boolean;
   /** Completion tokens as a server counted them. */
   tokenCount?: number;
+  /** Prompt tokens as a server counted them. */
+  promptTokens?: number;
 }

@@ -39,12 +39,12 @@ const PICTURE_FIELDS = ["images", "image", "image_path", "image_paths", "image_u
  */
 export function picturesOf(row: Row): PictureRef[] {
   for (const name of PICTURE_FIELDS) {
-    const found = refsIn(row[name]);
+    const found = pictureRefs(row[name]);
     if (found.length > 0) return found;
   }
   return messagesOf(row).flatMap(({ content }) =>
     Array.isArray(content)
-      ? content.flatMap((part: Row) => refsIn(part?.image ?? urlOf(part?.image_url)))
+      ? content.flatMap((part: Row) => pictureRefs(part?.image ?? urlOf(part?.image_url)))
       : [],
   );
 }
@@ -52,13 +52,14 @@ export function picturesOf(row: Row): PictureRef[] {
 const urlOf = (value: unknown): unknown =>
   typeof value === "object" && value !== null ? (value as Row).url : value;
 
-function refsIn(value: unknown): PictureRef[] {
+/** The pictures in a field: a path, a picture's bytes, `{bytes, path}`, or lists of these. */
+export function pictureRefs(value: unknown): PictureRef[] {
   if (typeof value === "string") return value.trim() === "" ? [] : [value];
   if (value instanceof Uint8Array) return [value];
-  if (Array.isArray(value)) return value.flatMap(refsIn);
+  if (Array.isArray(value)) return value.flatMap(pictureRefs);
   if (typeof value !== "object" || value === null) return [];
   const { bytes, path } = value as Row;
-  return bytes instanceof Uint8Array ? [bytes] : refsIn(path);
+  return bytes instanceof Uint8Array ? [bytes] : pictureRefs(path);
 }
 
 interface Message {

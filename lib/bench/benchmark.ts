@@ -7,7 +7,8 @@ import type { Problem } from "../types";
 import type { Step } from "./judge";
 
 /** Whose rules: the benchmark's authors', VLMEvalKit's (MM-EUREKA's and SRPO's scripts derive from it), lmms-eval's. */
-export type RuleFamily = "official" | "vlmevalkit" | "lmms-eval";
+export const RULE_FAMILIES = ["official", "vlmevalkit", "lmms-eval"] as const;
+export type RuleFamily = (typeof RULE_FAMILIES)[number];
 
 /** A benchmark's own record, one JSON object: fields that nobody has checked. */
 export type BenchRecord = Readonly<Record<string, unknown>>;
@@ -39,15 +40,31 @@ export interface Tally {
 /** A group of categories (`task`, `level`, …), each with its tally, in the order in which the benchmark reports them. */
 export type Tables = Readonly<Record<string, Readonly<Record<string, Tally>>>>;
 
+/** A part of a benchmark as the hub has it. */
+export interface HubSet {
+  /** The data set's name on the hub, `owner/name`. */
+  repository: string;
+  /** Which of its files hold the set. */
+  files: RegExp;
+  /** Problems in it, as its authors count them. */
+  size: number;
+}
+
 export interface Benchmark {
   /** As the command line calls it. */
   name: string;
   /** As tables and figures call it. */
   title: string;
+  /** What can be fetched from the hub; the first is what results are usually reported on. */
+  sets: Readonly<Record<string, HubSet>>;
+  /** Why a model may have met these problems before: where they come from, and which training sets share that source. */
+  origins: readonly string[];
   /** Fields that may hold a record's identifier, the first that does counts. */
   idFields: readonly string[];
   /** What released outputs call the extracted answer. */
   extractionField: string;
+  /** A record with what only its file's name says. */
+  completed?(record: BenchRecord, file: string): BenchRecord;
   /**
    * The question as the lab's own.
    * @param images paths of the record's pictures, in order

@@ -10,6 +10,13 @@ export function text(record: BenchRecord, key: string): string {
   throw fault("record", `no ${key}`, { expected: `a text as "${key}"` });
 }
 
+/** A record's identifier: the first of several fields that has one. @throws LabError naming them */
+export function identity(record: BenchRecord, keys: readonly string[]): string {
+  const found = firstText(record, keys);
+  if (found !== null) return found;
+  throw fault("record", "no identifier", { expected: `a text as "${keys.join('" or "')}"` });
+}
+
 /** As {@link text}, `null` where the field is absent, null or no text. */
 export function optionalText(record: BenchRecord, key: string): string | null {
   const value = record[key];
@@ -94,9 +101,12 @@ export function interleaved(words: string, count: number): PromptPart[] {
   return [...rest, ...parts];
 }
 
+/** Where the hub's copies keep several pictures. */
+export const NUMBERED_IMAGES = Array.from({ length: 9 }, (_, i) => `image_${i + 1}`);
+
 /** How many pictures a record brings along: `image`, `decoded_image`, or `image_1` to `image_7`. */
 export function imageCount(record: BenchRecord): number {
-  const numbered = Array.from({ length: 9 }, (_, i) => record[`image_${i + 1}`]);
+  const numbered = NUMBERED_IMAGES.map((field) => record[field]);
   const many = numbered.filter((image) => image !== undefined && image !== null && image !== "");
   if (many.length > 0) return many.length;
   const images = record.images ?? record.image ?? record.decoded_image ?? record.image_path;

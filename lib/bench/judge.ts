@@ -15,8 +15,15 @@ export interface JudgeQuestion<T> {
   otherwise: T;
 }
 
-/** Asks a model once. Retries after a failed connection and caching are the judge's own. */
-export type Judge = (request: { prompt: string; temperature: number }) => Promise<string>;
+export interface JudgeRequest {
+  prompt: string;
+  temperature: number;
+  /** Which try at the question this is, from 0: a cache must not answer the second with the first. */
+  attempt: number;
+}
+
+/** Asks a model once; `null` when it cannot be asked. Retries after a failed connection and caching are the judge's own. */
+export type Judge = (request: JudgeRequest) => Promise<string | null>;
 
 /** What a rule says, and whom it would rather have asked. */
 export interface Step<T> {
@@ -28,20 +35,27 @@ export interface Step<T> {
 
 /** Added to the rule's name where a model should have been asked and none was. */
 export const UNASKED = "no-judge";
+/** Added where one was asked, and did not answer. */
+export const UNREACHABLE = "judge-unreachable";
 
 /** The value of a step by rules alone. */
 export function byRule<T>({ value, rule, ask }: Step<T>): { value: T; rule: string } {
   return { value, rule: ask === undefined ? rule : `${rule}(${UNASKED})` };
 }
 
-/** The value of a step, from the judge where the procedure asks one. @throws what the judge throws */
+/**
+ * The value of a step, from the judge where the procedure asks one; by rules, and labelled so, where it cannot be asked.
+ * @throws what the judge throws
+ */
 export async function byJudge<T>(
   { value, rule, ask }: Step<T>,
   judge: Judge,
 ): Promise<{ value: T; rule: string }> {
   if (ask === undefined) return { value, rule };
-  for (const temperature of ask.temperatures) {
-    const read = ask.read(await judge({ prompt: ask.prompt, temperature }));
+  for (const [attempt, temperature] of ask.temperatures.entries()) {
+    const reply = await judge({ prompt: ask.prompt, temperature, attempt });
+    if (reply === null) return { value, rule: `${rule}(${UNREACHABLE})` };
+    const read = ask.read(reply);
     if (read !== null) return { value: read, rule: "llm-judge" };
   }
   return { value: ask.otherwise, rule: "llm-judge-failed" };

@@ -1,5 +1,5 @@
 /** English number words as the package `word2number` reads them, which EMMA's scorer uses: words that are none are overlooked. */
-import { splitWords } from "./python";
+import { splitWords } from "../reflection/answers/python";
 
 const ONES = [
   ...["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],

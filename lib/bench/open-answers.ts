@@ -1,5 +1,5 @@
 /** MMMU's rule for questions without options: the candidates in a response, and whether one of them is a gold answer. */
-import { afterLast, parseFloat, round, strip } from "./python";
+import { afterLast, parseFloat, round, strip } from "../reflection/answers/python";
 
 const MARKS = ["could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result "];
 

@@ -1,5 +1,5 @@
 /** How VLMEvalKit infers the chosen option from free text, which MM-EUREKA's and SRPO's scripts share. */
-import { splitWords } from "./python";
+import { splitWords } from "../reflection/answers/python";
 
 /** Answers of models that would not look. They count as the option Z, which is never right. */
 const REFUSALS = [

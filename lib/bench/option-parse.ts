@@ -2,7 +2,7 @@
  * How MMMU and MMMU-Pro find the chosen option in a response. Where nothing is found, their code draws an option at
  * random; here there is none, so that a score can be repeated and the gap be counted.
  */
-import { splitWords } from "./python";
+import { splitWords } from "../reflection/answers/python";
 
 /** Where the parsers differ. */
 export interface OptionRule {

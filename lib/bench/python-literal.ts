@@ -1,6 +1,6 @@
 /** Python literals: data sets store lists and records as the text that Python prints for them. */
 import { fault } from "../engine/errors";
-import { floatRepr, parseFloat } from "./python";
+import { floatRepr, parseFloat } from "../reflection/answers/python";
 
 /** What a literal holds. Tuples and lists are both arrays; whole numbers and floats are both numbers. */
 export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };

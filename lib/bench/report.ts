@@ -1,4 +1,4 @@
-/** What a benchmark run says: accuracies with intervals, by family and overall, and whether two policies differ. */
+/** What an evaluation says: accuracies with intervals, by family and overall. */
 import { fault } from "../engine/errors";
 import { createRandom } from "../engine/random";
 import type { Transition } from "../types";
@@ -61,15 +61,48 @@ export function wilson(correct: number, n: number): Proportion {
       expected: "whole numbers with 0 <= correct <= n",
     });
   }
+  return wilsonShare(n === 0 ? NaN : correct / n, n);
+}
+
+/**
+ * {@link wilson} for a share of `n` that is no count: a mean over problems of what several samples gave. A mean of values within
+ * [0, 1] varies at most as much as one of right and wrong, so the interval is rather too wide than too narrow.
+ */
+export function wilsonShare(p: number, n: number): Proportion {
   if (n === 0) return { n, value: NaN, low: 0, high: 1 };
-  const p = correct / n;
   const z2 = Z95 * Z95;
   const centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   const half = (Z95 / (1 + z2 / n)) * Math.sqrt((p * (1 - p)) / n + z2 / (4 * n * n));
   // At the ends the exact bound is 0 or 1; the difference of two roundings may miss it by a hair.
-  const low = correct === 0 ? 0 : centre - half;
-  const high = correct === n ? 1 : centre + half;
+  const low = p === 0 ? 0 : centre - half;
+  const high = p === 1 ? 1 : centre + half;
   return { n, value: p, low, high };
+}
+
+/**
+ * The 95 % interval of a mean: percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13).
+ * @param values one a problem: what belongs to one problem is drawn together
+ * @param options.draws bootstrap samples; 2000 unless told otherwise
+ */
+export function bootstrapMean(
+  values: readonly number[],
+  { seed, draws = 2000 }: { seed: string | number; draws?: number },
+): { low: number; high: number } {
+  const random = createRandom(seed);
+  const means = Array.from({ length: draws }, () => {
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += values[random.int(0, values.length - 1)];
+    return sum / values.length;
+  }).sort((x, y) => x - y);
+  return { low: quantile(means, 0.025), high: quantile(means, 0.975) };
+}
+
+/** Linear interpolation between order statistics, as numpy's default. */
+function quantile(sorted: readonly number[], q: number): number {
+  const at = q * (sorted.length - 1);
+  const below = Math.floor(at);
+  const next = sorted[Math.min(sorted.length - 1, below + 1)];
+  return sorted[below] + (at - below) * (next - sorted[below]);
 }
 
 /** True when the two intervals share no point. */
@@ -114,83 +147,6 @@ function summarise(family: string, rows: readonly JudgedRow[]): Accuracy {
 function share(marks: readonly (boolean | undefined)[]): number | null {
   const known = marks.filter((mark) => mark !== undefined);
   return known.length === 0 ? null : known.filter(Boolean).length / known.length;
-}
-
-/** How policy b compares with policy a on the same problems. */
-export interface PairedDifference {
-  n: number;
-  /** Accuracy of b less that of a, and its 95 % interval (paired bootstrap). */
-  difference: number;
-  low: number;
-  high: number;
-  /** Problems that only a, or only b, got right. */
-  onlyA: number;
-  onlyB: number;
-  /** Two-sided p-value of McNemar's exact test. */
-  p: number;
-}
-
-/**
- * Compares two policies problem by problem, which sees smaller differences than two separate intervals do.
- * The interval: percentile bootstrap over problems (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13).
- * The p-value: McNemar's test in its exact form (Q. McNemar, Psychometrika 12 (1947) 153–157): under equal accuracy the
- * problems that only one policy gets right fall to either with probability 1/2.
- * @param a right or wrong of policy a on each problem; `b` the same problems in the same order
- * @param options.draws bootstrap samples; 2000 unless told otherwise
- * @throws LabError when the lists differ in length or are empty
- */
-export function pairedDifference(
-  a: readonly boolean[],
-  b: readonly boolean[],
-  options: { seed?: number; draws?: number } = {},
-): PairedDifference {
-  const n = a.length;
-  if (n === 0 || b.length !== n) {
-    throw fault("pairedDifference", "the two lists are not of the same problems", {
-      got: { a: n, b: b.length },
-      expected: "equal lengths of at least 1",
-    });
-  }
-  const { seed = 0, draws = 2000 } = options;
-  const steps = a.map((right, i) => Number(b[i]) - Number(right));
-  const onlyA = steps.filter((step) => step < 0).length;
-  const onlyB = steps.filter((step) => step > 0).length;
-  const random = createRandom(`paired-difference/${seed}`);
-  const means = Array.from({ length: draws }, () => {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += steps[random.int(0, n - 1)];
-    return sum / n;
-  }).sort((x, y) => x - y);
-  return {
-    n,
-    difference: (onlyB - onlyA) / n,
-    low: quantile(means, 0.025),
-    high: quantile(means, 0.975),
-    onlyA,
-    onlyB,
-    p: mcnemar(onlyA, onlyB),
-  };
-}
-
-/** McNemar's exact two-sided p-value from the two counts of discordant pairs. */
-export function mcnemar(onlyA: number, onlyB: number): number {
-  const n = onlyA + onlyB;
-  // Terms of the binomial sum through logarithms: 2^-n is below the smallest double from n = 1075 on.
-  let logTerm = -n * Math.LN2;
-  let sum = 0;
-  for (let k = 0; k <= Math.min(onlyA, onlyB); k++) {
-    sum += Math.exp(logTerm);
-    logTerm += Math.log((n - k) / (k + 1));
-  }
-  return Math.min(1, 2 * sum);
-}
-
-/** Linear interpolation between order statistics, as numpy's default. */
-function quantile(sorted: readonly number[], q: number): number {
-  const at = q * (sorted.length - 1);
-  const below = Math.floor(at);
-  const next = sorted[Math.min(sorted.length - 1, below + 1)];
-  return sorted[below] + (at - below) * (next - sorted[below]);
 }
 
 /** A report as rows for a table: percentages as fractions, the families first and the whole last. */

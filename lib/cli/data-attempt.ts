@@ -1,15 +1,17 @@
 /** `srpo data attempt`: a policy's judged answers to problems, with the pass rate of each. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
 import type { PromptStyle } from "../reflection/prompts";
 import { collectAttempts } from "../rollout/attempts";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
-import { createChatClient, type ChatClient } from "../rollout/openai/client";
+import type { ChatClient } from "../rollout/openai/client";
 import { chatRequest, createOpenAiEngine } from "../rollout/openai/engine";
 import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import { readLines, say, UsageError, writeRow } from "./io";
+import { numberFrom, wholeNumber } from "./numbers";
+import { chatClient } from "./server";
 
 interface AttemptCommandOptions {
   in: string;
@@ -30,15 +32,6 @@ interface AttemptCommandOptions {
   tokenBudget?: number;
   estimate?: true;
 }
-
-const atLeast =
-  (least: number, whole: boolean) =>
-  (text: string): number => {
-    const value = Number(text);
-    const fits = text.trim() !== "" && Number.isFinite(value) && value >= least;
-    if (fits && (!whole || Number.isSafeInteger(value))) return value;
-    throw new InvalidArgumentError(`Write a ${whole ? "whole " : ""}number of ${least} or more.`);
-  };
 
 export const attemptCommand = new Command("attempt")
   .description(
@@ -61,16 +54,16 @@ export const attemptCommand = new Command("attempt")
       "how is asked (default: paper-direct for a server, direct else)",
     ).choices(["direct", "reflect", "paper-direct", "paper"]),
   )
-  .option("--samples <n>", "answers a problem", atLeast(1, true), 1)
-  .option("--temperature <t>", "0 takes the most likely token", atLeast(0, false), 1)
-  .option("--max-new-tokens <n>", "of one answer", atLeast(1, true), 1024)
+  .option("--samples <n>", "answers a problem", wholeNumber(1), 1)
+  .option("--temperature <t>", "0 takes the most likely token", numberFrom(0), 1)
+  .option("--max-new-tokens <n>", "of one answer", wholeNumber(1), 1024)
   .option("--seed <seed>", "of the samples", "1")
-  .option("--concurrency <n>", "requests under way at a time", atLeast(1, true), 8)
+  .option("--concurrency <n>", "requests under way at a time", wholeNumber(1), 8)
   .option("--cache <dir>", "where a server's replies are kept", ".cache/replies")
-  .option("--price-in <dollars>", "a million prompt tokens", atLeast(0, false))
-  .option("--price-out <dollars>", "a million completion tokens", atLeast(0, false))
-  .option("--budget <dollars>", "stop before this is spent; needs the prices", atLeast(0, false))
-  .option("--token-budget <n>", "stop before this many tokens are used", atLeast(1, true))
+  .option("--price-in <dollars>", "a million prompt tokens", numberFrom(0))
+  .option("--price-out <dollars>", "a million completion tokens", numberFrom(0))
+  .option("--budget <dollars>", "stop before this is spent; needs the prices", numberFrom(0))
+  .option("--token-budget <n>", "stop before this many tokens are used", wholeNumber(1))
   .option("--estimate", "say what a server would cost, and ask nothing")
   .addHelpText(
     "after",
@@ -108,12 +101,8 @@ Example:
 
 function clientOf(options: AttemptCommandOptions, model: string): ChatClient {
   const { baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget } = options;
-  return createChatClient({
-    ...{ model, baseUrl, concurrency, cache },
-    ...(priceIn === undefined && priceOut === undefined
-      ? {}
-      : { prices: { input: priceIn ?? 0, output: priceOut ?? 0 } }),
-    budget: { dollars: budget, tokens: tokenBudget },
+  return chatClient(model, {
+    ...{ baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget },
   });
 }
 

@@ -7,6 +7,7 @@ import { readSources, type SourceInput, type SourceReport } from "../../datasets
 import { appendJsonl, writeFileAtomic } from "../engine/files";
 import { interruptible } from "../engine/interrupt";
 import { say, UsageError, writeRow } from "./io";
+import { wholeNumber } from "./numbers";
 
 interface ReadCommandOptions {
   source: string[];
@@ -39,7 +40,7 @@ export const readCommand = new Command("read")
     collect,
     [],
   )
-  .option("--limit <n>", "problems to take at most", wholeNumber)
+  .option("--limit <n>", "problems to take at most", wholeNumber(1))
   .option("--seed <seed>", "which ones a limit takes", "1")
   .addOption(
     new Option("--balance <how>", "how a limit is spread over sources, subsets and subjects")
@@ -87,12 +88,6 @@ Example:
 function sourceName(value: string): string {
   if (sources.some(({ name }) => name === value)) return value;
   throw new InvalidArgumentError(`Allowed are ${sources.map(({ name }) => name).join(", ")}.`);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError("Write a whole number of 1 or more.");
 }
 
 /** The n-th source with the n-th path and the n-th root. @throws UsageError when they do not match */

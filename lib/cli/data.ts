@@ -1,7 +1,11 @@
-/** `srpo data`: Stage I's first half, attempts and reflections; `read` and `attempt` are its parts for data of your own. */
+/**
+ * `srpo data`: Stage I's first half, attempts and reflections; `read` and `attempt` are its parts for data of your own,
+ * `suite` writes the embedded benchmarks.
+ */
 import { runConstruction } from "../stages/pipeline";
 import { attemptCommand } from "./data-attempt";
 import { readCommand } from "./data-read";
+import { suiteCommand } from "./data-suite";
 import { writeRow } from "./io";
 import { openPipeline, specOf, stageCommand, stageRow, type StageOptions } from "./stage";
 
@@ -9,6 +13,7 @@ export const command = stageCommand("data")
   .description("Constructs reflection data: the policy answers, a teacher reflects on it.")
   .addCommand(readCommand)
   .addCommand(attemptCommand)
+  .addCommand(suiteCommand)
   .addHelpText("after", "\nExample:\n  npx srpo data --preset smoke --set construction.target=16")
   .action(async (options: StageOptions) => {
     const pipeline = openPipeline(specOf(options), options.policy);

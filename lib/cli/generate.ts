@@ -1,11 +1,12 @@
 /** `srpo generate`: one completion, with its token ids and log-probabilities. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { generate, type PreparedPrompt } from "../policy/generate";
 import { encodePrompt, type Message } from "../policy/tokenizer";
 import { imageFeatures } from "../policy/vision";
 import { startEngine } from "./engine";
 import { writeRow } from "./io";
+import { numberFrom, wholeNumber } from "./numbers";
 
 interface Options {
   checkpoint: string;
@@ -25,7 +26,7 @@ export const command = new Command("generate")
   .option("--image <file>", "a picture before the text; repeatable", collect, [])
   .option("--system <text>", "system prompt (default: what the chat template says)")
   .option("--max-new-tokens <n>", "at most so many", wholeNumber(1), 128)
-  .option("--temperature <t>", "0 takes the most likely token", temperature, 0)
+  .option("--temperature <t>", "0 takes the most likely token", numberFrom(0), 0)
   .option("--seed <n>", "of the random draws", wholeNumber(0), 0)
   .option("--json", "{prompt_ids, token_ids, logprobs, text} instead of the text alone")
   .addHelpText(
@@ -81,18 +82,4 @@ async function preparePrompt(
 
 function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && Number.isSafeInteger(value)) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
-  };
-}
-
-function temperature(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError("It must be a number from 0.");
 }

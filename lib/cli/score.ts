@@ -1,14 +1,18 @@
 /** `srpo score`: saved responses of any model, scored by the rules of a benchmark's authors or of a harness. */
 import { writeFileSync } from "node:fs";
 import { Argument, Command, Option } from "commander";
-import type { Benchmark, RuleFamily, ScoredRecord, Tables } from "../bench/benchmark";
+import {
+  RULE_FAMILIES,
+  type Benchmark,
+  type RuleFamily,
+  type ScoredRecord,
+  type Tables,
+} from "../bench/benchmark";
 import { benchmarkByName, benchmarks } from "../bench/benchmarks";
 import { wilson } from "../bench/report";
 import { identifierOf, outcomeOf, scoreRecord, type ScoredResponse } from "../bench/score";
 import { summarizeTransitions, type Outcome, type Rate } from "../reflection/transitions";
 import { mapRows, say } from "./io";
-
-const FAMILIES: readonly RuleFamily[] = ["official", "vlmevalkit", "lmms-eval"];
 
 interface Flags {
   in: string;
@@ -26,7 +30,9 @@ export const command = new Command("score")
     new Argument("<benchmark>", "whose records").choices(benchmarks.map(({ name }) => name)),
   )
   .requiredOption("--in <file>", "JSON lines, or - for stdin")
-  .addOption(new Option("--rules <family>", "whose rules").choices(FAMILIES).default("official"))
+  .addOption(
+    new Option("--rules <family>", "whose rules").choices(RULE_FAMILIES).default("official"),
+  )
   .addOption(
     new Option("--answer <which>", "of a two-solution response")
       .choices(["second", "first"])

@@ -162,19 +162,32 @@ const OUTPUTS = {
   SrpoLogprobsGrad: 1,
 } as const;
 
-let loaded: { ops: FusedOps | undefined } | undefined;
+let loaded: { ops?: FusedOps; reason: string } | undefined;
 
 /** The operations, or nothing where tfjs's own must do. */
 export function fusedOps(): FusedOps | undefined {
-  loaded ??= { ops: load() };
+  loaded ??= load();
   return process.env.SRPO_FUSED === "0" ? undefined : loaded.ops;
 }
 
-function load(): FusedOps | undefined {
+/** Whether the operations are used, and why not. */
+export function describeFused(): { used: boolean; reason: string } {
+  const used = fusedOps() !== undefined;
+  if (process.env.SRPO_FUSED === "0") return { used, reason: "SRPO_FUSED=0 turns them off" };
+  return { used, reason: loaded?.reason ?? "" };
+}
+
+function load(): { ops?: FusedOps; reason: string } {
   const { backend, device } = describeEngine();
+  if (backend !== "native") return { reason: `the engine is ${backend}` };
+  if (device !== "cpu") return { reason: "they are for CPUs, and the engine runs on a GPU" };
   const file = bindingFiles().operations;
-  if (backend !== "native" || device !== "cpu" || !existsSync(file)) return undefined;
-  createRequire(__filename)(file);
+  if (!existsSync(file)) return { reason: "they are not compiled" };
+  try {
+    createRequire(__filename)(file);
+  } catch (error) {
+    return { reason: `they do not load: ${(error as Error).message.split("\n", 1)[0]}` };
+  }
   for (const [kernelName, outputs] of Object.entries(OUTPUTS)) {
     tf.registerKernel({
       kernelName,
@@ -188,7 +201,7 @@ function load(): FusedOps | undefined {
         ),
     });
   }
-  return operations();
+  return { ops: operations(), reason: "compiled for this processor" };
 }
 
 /** What is used of tfjs-node's back end. */

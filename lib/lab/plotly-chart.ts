@@ -205,6 +205,6 @@ function finite(value: number): number | null {
 }
 
 /** plotly reads a few HTML tags in texts; names are no markup. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }

@@ -47,6 +47,13 @@ export const stageViews = {
     unit: "problem",
     charts: [{ title: "accuracy", metrics: ["accuracy"], ...accuracy }],
   },
+  benchmark: {
+    unit: "problem",
+    charts: [
+      { title: "running accuracy", metrics: ["accuracy"], ...accuracy },
+      { title: "completion tokens so far", metrics: ["tokens"], min: 0 },
+    ],
+  },
 } as const satisfies Record<string, StageView>;
 
 /**

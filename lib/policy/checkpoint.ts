@@ -9,7 +9,7 @@ import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { writeFileAtomic } from "../engine/files";
 import { openCheckpoint, writeSafetensors } from "../engine/safetensors";
-import { formatPolicyConfig, readPolicyConfig } from "./config";
+import { formatPolicyConfig, readPolicyConfig, type PolicyConfig } from "./config";
 import type { Policy } from "./policy";
 import { createWeights, parameterShapes } from "./weights";
 
@@ -69,13 +69,18 @@ export function savePolicy(policy: Policy, folder: string, companions?: string):
     }),
   );
   writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
+  describePolicy(policy.config, folder, companions);
+}
+
+/** Writes what a checkpoint holds beside its weights; `config.json` last. @param companions as for {@link savePolicy} */
+export function describePolicy(config: PolicyConfig, folder: string, companions?: string): void {
   for (const file of companions === undefined ? [] : COMPANIONS) {
     const source = join(companions as string, file);
     if (existsSync(source)) writeFileAtomic(join(folder, file), readFileSync(source));
   }
   writeFileAtomic(
     join(folder, "config.json"),
-    JSON.stringify(formatPolicyConfig(policy.config), null, 2) + "\n",
+    JSON.stringify(formatPolicyConfig(config), null, 2) + "\n",
   );
 }
 

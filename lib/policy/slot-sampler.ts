@@ -14,7 +14,7 @@ import { rotaryTables } from "./positions";
 import { TAPE_FIELDS, tapeFits, tapeOffsets, type Tape, type TapeLayer } from "./tape";
 
 /** Blocks of 16 tokens that a slot has room for at first; they double when that is not enough. */
-const FIRST_BLOCKS = 4;
+const FIRST_BLOCKS = 16;
 
 /** The operations where there are any and they fit the decoder: a step reads heads 32 numbers at a time. */
 export function slotOps(config: DecoderConfig): FusedOps | undefined {

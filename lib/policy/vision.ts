@@ -98,7 +98,9 @@ export function encodeImages(
     const inWindows = patches.reshape([merged, square * width]).gather(order);
     let x = linear(inWindows.reshape([n, width]), embedding);
 
-    const { cos, sin } = rotaryTables(layout.positions, config.hiddenSize / config.heads);
+    const headDim = config.hiddenSize / config.heads;
+    const rotary = visionRotary(layout.positions, headDim);
+    const [cos, sin] = [rotary.cos, rotary.sin].map((t) => tf.tensor3d(t, [n, 1, headDim]));
     for (let i = 0; i < config.depth; i++) {
       const lengths = config.fullAttentionBlocks.includes(i)
         ? layout.pictureLengths
@@ -161,36 +163,55 @@ function segmentAttention(
   const parts = qkv.reshape<Tensor3D>([n, 3 * heads, d]);
   const qk = rotate(parts.slice([0, 0, 0], [n, 2 * heads, d]), cos, sin);
   const rotated = tf.concat([qk, parts.slice([0, 2 * heads, 0], [n, heads, d])], 1);
-  const longest = Math.max(...lengths);
-  const segments = lengths.length;
-  const ragged = lengths.some((length) => length !== longest);
+  const { segments, longest, ragged, source, mask, places } = padSegments(lengths);
 
   let rows = rotated.reshape<Tensor2D>([n, 3 * size]);
-  let mask: Tensor4D | undefined;
-  const places = new Int32Array(n);
-  if (ragged) {
-    const source = new Int32Array(segments * longest);
-    const allowed = new Float32Array(segments * longest).fill(MASKED);
-    let at = 0;
-    lengths.forEach((length, s) => {
-      for (let i = 0; i < length; i++, at++) {
-        source[s * longest + i] = at;
-        allowed[s * longest + i] = 0;
-        places[at] = s * longest + i;
-      }
-    });
-    rows = rows.gather(tf.tensor1d(source, "int32"));
-    mask = tf.tensor4d(allowed, [segments, 1, 1, longest]);
-  }
+  if (ragged) rows = rows.gather(tf.tensor1d(source, "int32"));
   const split = rows.reshape([segments, longest, 3, heads, d]).transpose([2, 0, 3, 1, 4]);
   const [q, k, v] = tf.unstack(split) as [Tensor4D, Tensor4D, Tensor4D];
-  const mixed = attention(q, k, v, mask).transpose([0, 2, 1, 3]);
+  const hidden = ragged ? tf.tensor4d(mask, [segments, 1, 1, longest]) : undefined;
+  const mixed = attention(q, k, v, hidden).transpose([0, 2, 1, 3]);
   const flat = mixed.reshape<Tensor2D>([segments * longest, size]);
   return ragged ? flat.gather(tf.tensor1d(places, "int32")) : flat;
 }
 
-/** Rotary tables over rows and columns: half of the frequencies each. `[N, 1, headDim]` twice. */
-function rotaryTables(positions: Int32Array, headDim: number): { cos: Tensor3D; sin: Tensor3D } {
+/** Segments side by side, each padded to the longest. */
+export interface PaddedSegments {
+  segments: number;
+  longest: number;
+  /** Whether anything is padded at all. */
+  ragged: boolean;
+  /** Which patch stands in each place; padding repeats the first. `[segments · longest]` */
+  source: Int32Array;
+  /** Added to the scores: 0 for a patch, a large negative number for padding. `[segments · longest]` */
+  mask: Float32Array;
+  /** In which place each patch stands. `[N]` */
+  places: Int32Array;
+}
+
+/** @param lengths of the segments, in patches */
+export function padSegments(lengths: readonly number[]): PaddedSegments {
+  const longest = Math.max(...lengths);
+  const source = new Int32Array(lengths.length * longest);
+  const mask = new Float32Array(lengths.length * longest).fill(MASKED);
+  const places = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  lengths.forEach((length, s) => {
+    for (let i = 0; i < length; i++, at++) {
+      source[s * longest + i] = at;
+      mask[s * longest + i] = 0;
+      places[at] = s * longest + i;
+    }
+  });
+  const ragged = places.length < source.length;
+  return { segments: lengths.length, longest, ragged, source, mask, places };
+}
+
+/** Rotary tables over rows and columns: half of the frequencies each. `[N · headDim]` twice. */
+export function visionRotary(
+  positions: Int32Array,
+  headDim: number,
+): { cos: Float32Array; sin: Float32Array } {
   const n = positions.length / 2;
   const quarter = headDim / 4;
   const cos = new Float32Array(n * headDim);
@@ -205,7 +226,7 @@ function rotaryTables(positions: Int32Array, headDim: number): { cos: Tensor3D; 
       }
     }
   }
-  return { cos: tf.tensor3d(cos, [n, 1, headDim]), sin: tf.tensor3d(sin, [n, 1, headDim]) };
+  return { cos, sin };
 }
 
 /** Exact GELU (Hendrycks and Gimpel, arXiv 1606.08415), with the error function. */
@@ -213,7 +234,8 @@ function gelu(x: Tensor2D): Tensor2D {
   return x.mul(x.mul(Math.SQRT1_2).erf().add(1).mul(0.5));
 }
 
-function inverse(order: Int32Array): Int32Array {
+/** Where each of the ordered tokens came from: undoes `order`. */
+export function inverse(order: Int32Array): Int32Array {
   const out = new Int32Array(order.length);
   order.forEach((from, to) => (out[from] = to));
   return out;

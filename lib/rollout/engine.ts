@@ -3,16 +3,20 @@
  * and evaluation know nothing else.
  */
 import type { Tape } from "../policy/tape";
-import type { PromptStyle } from "../reflection/prompts";
+import type { ChatMessage, PromptStyle } from "../reflection/prompts";
 import type { Completion, Problem } from "../types";
 
 export interface RolloutRequest {
   style: PromptStyle;
+  /** What is asked in the style's place; its picture parts are the problem's images in order. */
+  messages?: (problem: Problem) => ChatMessage[];
   /** Completions a problem. */
   group: number;
   maxNewTokens: number;
   /** 0 takes the most likely token. */
   temperature: number;
+  /** Servers only: tokens outside of the most likely ones with this probability together are not drawn. */
+  topP?: number;
   /**
    * Seed of the random streams. Together with a problem's id and a member's number it determines a completion, whatever
    * else is in the batch.

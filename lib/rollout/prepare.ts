@@ -5,7 +5,7 @@ import type { PolicyBundle } from "../policy/bundle";
 import type { PreparedPrompt } from "../policy/generate";
 import { encodePrompt } from "../policy/tokenizer";
 import { imageFeatures, mergedTokens, type Grid } from "../policy/vision";
-import { buildMessages, type PromptStyle } from "../reflection/prompts";
+import { buildMessages, type ChatMessage, type PromptStyle } from "../reflection/prompts";
 import type { Problem } from "../types";
 
 /**
@@ -13,8 +13,16 @@ import type { Problem } from "../types";
  * and serve every stage, epoch and prompt style.
  */
 export interface PromptCache {
-  prepare(problems: readonly Problem[], style: PromptStyle): Promise<PreparedPrompt[]>;
+  /** @param messages what is asked in the style's place */
+  prepare(
+    problems: readonly Problem[],
+    style: PromptStyle,
+    messages?: (problem: Problem) => ChatMessage[],
+  ): Promise<PreparedPrompt[]>;
 }
+
+/** What reads a problem, without the weights. */
+export type PromptReader = Pick<PolicyBundle, "tokenizer" | "processor" | "config">;
 
 interface Features {
   values: Float32Array;
@@ -29,13 +37,28 @@ const MOST_NUMBERS = 64e6;
 /** Problems whose pictures go through the tower at once. */
 const TOWER_BATCH = 16;
 
+/** What turns pictures into the decoder's tokens. */
+export interface Tower {
+  /** Equal keys mean equal features: the weights, and what computes them. */
+  key: string;
+  /** @param patches `[patches · width]` @returns `[merged tokens · D]` */
+  encode(patches: Float32Array, grids: readonly Grid[]): Float32Array | Promise<Float32Array>;
+}
+
 /** @param bundle its vision tower must not change while the cache is in use */
 export function createPromptCache(bundle: PolicyBundle): PromptCache {
-  const { tokenizer, config } = bundle;
-  const tower = visionKey(bundle);
-  const keyOf = (problem: Problem): string => `${tower}\n${problem.images.join("\n")}`;
+  return cachePrompts(bundle, {
+    key: visionKey(bundle),
+    encode: (patches, grids) => imageFeatures(bundle, patches, grids),
+  });
+}
+
+/** As {@link createPromptCache}, for a tower that runs elsewhere than on tfjs. */
+export function cachePrompts(reader: PromptReader, tower: Tower): PromptCache {
+  const { tokenizer, config } = reader;
+  const keyOf = (problem: Problem): string => `${tower.key}\n${problem.images.join("\n")}`;
   return {
-    prepare: async (problems, style) => {
+    prepare: async (problems, style, messages = (problem) => buildMessages(problem, style)) => {
       // Held here as well: what the cache drops meanwhile is still needed below.
       const found = new Map<string, Features>();
       const unseen = new Map<string, Problem>();
@@ -49,7 +72,8 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
       for (let at = 0; at < entries.length; at += TOWER_BATCH) {
         const part = entries.slice(at, at + TOWER_BATCH);
         const features = await look(
-          bundle,
+          reader,
+          tower,
           part.map(([, problem]) => problem),
         );
         part.forEach(([key], i) => {
@@ -61,7 +85,7 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
       return problems.map((problem) => {
         const key = keyOf(problem);
         const { values, grids } = found.get(key) as Features;
-        const ids = encodePrompt(tokenizer, buildMessages(problem, style), grids, {
+        const ids = encodePrompt(tokenizer, messages(problem), grids, {
           imageTokenId: config.imageTokenId,
           mergeSize: config.vision.mergeSize,
         });
@@ -72,8 +96,11 @@ export function createPromptCache(bundle: PolicyBundle): PromptCache {
 }
 
 /** Reads the problems' pictures and sends them through the tower together. */
-async function look(bundle: PolicyBundle, problems: readonly Problem[]): Promise<Features[]> {
-  const { processor, config } = bundle;
+async function look(
+  { processor, config }: PromptReader,
+  tower: Tower,
+  problems: readonly Problem[],
+): Promise<Features[]> {
   const pictures = await Promise.all(
     problems.map(({ images }) => Promise.all(images.map((path) => processor.processImage(path)))),
   );
@@ -84,8 +111,7 @@ async function look(bundle: PolicyBundle, problems: readonly Problem[]): Promise
     patches.set(picture.patches, at);
     at += picture.patches.length;
   }
-  const features = imageFeatures(
-    bundle,
+  const features = await tower.encode(
     patches,
     all.map(({ grid }) => grid),
   );

@@ -28,13 +28,14 @@ export async function sampleProblems(
     ) => Promise<SampledTokens[][]>;
   },
 ): Promise<Completion[][]> {
-  const { style, group, maxNewTokens, temperature, seed, signal, record, onProgress } = request;
+  const { style, messages, group, maxNewTokens, temperature, seed } = request;
+  const { signal, record, onProgress } = request;
   const batch = request.batch ?? Math.max(1, Math.floor(ROWS / group));
   const out: Completion[][] = [];
   for (let at = 0; at < problems.length; at += batch) {
     signal?.throwIfAborted();
     const slice = problems.slice(at, at + batch);
-    const sampled = await sample(await prompts.prepare(slice, style), {
+    const sampled = await sample(await prompts.prepare(slice, style, messages), {
       group,
       maxNewTokens,
       temperature,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { BenchRecord } from "../../lib/bench/benchmark";
 import { benchmarkByName } from "../../lib/bench/benchmarks";
 import { loadBenchmark, readRecords } from "../../lib/bench/load";
 import { needRecords, samples } from "./records";
@@ -9,6 +10,12 @@ import { needRecords, samples } from "./records";
 /** One white pixel. */
 const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==";
+
+async function recordsOf(file: string): Promise<BenchRecord[]> {
+  const records: BenchRecord[] = [];
+  for await (const record of readRecords(file)) records.push(record);
+  return records;
+}
 
 describe("bench/load", () => {
   let folder: string;
@@ -20,13 +27,13 @@ describe("bench/load", () => {
     return file;
   };
 
-  it("reads VLMEvalKit's TSV, pictures included", () => {
+  it("reads VLMEvalKit's TSV, pictures included", async () => {
     const file = write(
       "set.tsv",
       `index\timage\tquestion\tA\tB\tanswer\tid\n1\t${PNG}\t"two ""lines""\nand\ttab"\t10\t20\tB\tx1\n2\t['${PNG}', '${PNG}']\tplain\t\t\t7\tx2\n`,
     );
     const cache = path.join(folder, "cache");
-    const [first, second] = loadBenchmark(benchmarkByName("mathvision"), file, { cache });
+    const [first, second] = await loadBenchmark(benchmarkByName("mathvision"), file, { cache });
     assert.equal(first.problem.question, 'two "lines"\nand\ttab');
     assert.deepEqual(first.problem.choices, ["10", "20"]);
     assert.equal(first.problem.answerType, "choice");
@@ -35,19 +42,75 @@ describe("bench/load", () => {
     assert.deepEqual(second.problem.images, [first.problem.images[0], first.problem.images[0]]);
   });
 
-  it("reads lists, maps and lines, and names what it cannot read", () => {
-    assert.deepEqual(readRecords(write("a.json", '[{"id":1}]')), [{ id: 1 }]);
-    assert.deepEqual(readRecords(write("b.json", '{"7":{"x":1}}')), [{ pid: "7", x: 1 }]);
-    assert.deepEqual(readRecords(write("c.jsonl", '{"id":1}\n\n{"id":2}\n')), [
+  it("reads lists, maps and lines, and names what it cannot read", async () => {
+    assert.deepEqual(await recordsOf(write("a.json", '[{"id":1}]')), [{ id: 1 }]);
+    assert.deepEqual(await recordsOf(write("b.json", '{"7":{"x":1}}')), [{ id: "7", x: 1 }]);
+    assert.deepEqual(await recordsOf(write("c.jsonl", '{"id":1}\n\n{"id":2}\n')), [
       { id: 1 },
       { id: 2 },
     ]);
-    assert.throws(() => readRecords(write("d.json", "[")), /d\.json is no json/);
-    assert.throws(() => readRecords(write("e.xlsx", "")), /unknown kind of file/);
-    assert.throws(() => readRecords(path.join(folder, "none.json")), /no file/);
+    await assert.rejects(recordsOf(write("d.json", "[{")), /d\.json cannot be read/);
+    await assert.rejects(recordsOf(write("e.xlsx", "")), /unknown kind of file/);
+    await assert.rejects(recordsOf(path.join(folder, "none.json")), /no file/);
+    await assert.rejects(recordsOf(write("f.tsv", 'id\tquestion\n1\t"open\n')), /within a field/);
   });
 
-  it("finds every picture of the real samples", function () {
+  it("reads the hub's parquet, and leaves plain records behind", async () => {
+    // Written by pyarrow, as the hub's files are.
+    const file = path.resolve(__dirname, "../../../test/fixtures/sources/mmk12.parquet");
+    const loaded = await loadBenchmark(benchmarkByName("mmk12"), file, { cache: folder });
+    assert.equal(loaded.length, 150);
+    const [{ problem, record }] = loaded;
+    assert.deepEqual([problem.id, problem.answer, problem.subject], ["k0", "B", "math"]);
+    assert.match(readFileSync(problem.images[0]).toString("latin1"), /^.PNG/);
+    assert.equal(record.image, problem.images[0]);
+    assert.deepEqual(JSON.parse(JSON.stringify(record)), record);
+    const bare = await loadBenchmark(benchmarkByName("mmk12"), file, { pictures: false });
+    assert.deepEqual(bare[0].problem.images, []);
+  });
+
+  it("takes a folder's parts as one set, and the configuration from OlympiadBench's file names", async () => {
+    const set = path.join(folder, "parts");
+    mkdirSync(set);
+    for (const [i, name] of ["OE_TO_physics_zh_CEE-0", "OE_TO_physics_zh_CEE-1"].entries()) {
+      const record = { id: i, question: "多少", final_answer: ["1"], answer_type: "Numerical" };
+      writeFileSync(path.join(set, `${name}.json`), JSON.stringify([record]));
+    }
+    const olympiadbench = benchmarkByName("olympiadbench");
+    const loaded = await loadBenchmark(olympiadbench, set, { cache: folder });
+    assert.deepEqual(
+      loaded.map(({ problem }) => [problem.id, problem.subject]),
+      [
+        ["0", "physics"],
+        ["1", "physics"],
+      ],
+    );
+    const [part] = olympiadbench.prompt(loaded[0].record, "cot", "official");
+    assert.ok(part.type === "text" && part.text.includes("物理"));
+    writeFileSync(path.join(set, "more.tsv"), "id\n");
+    await assert.rejects(loadBenchmark(olympiadbench, set), /files of one kind/);
+  });
+
+  it("follows VLMEvalKit's pictures of other rows, and no path out of the folder", async () => {
+    const tsv = write("same.tsv", `index\timage\tquestion\tanswer\n1\t${PNG}\tq\t7\n2\t1\tq\t8\n`);
+    const mathvision = benchmarkByName("mathvision");
+    const [first, second] = await loadBenchmark(mathvision, tsv, { cache: folder });
+    assert.deepEqual(second.problem.images, first.problem.images);
+    for (const image of ["../x.png", "/etc/passwd", "file:///etc/passwd"]) {
+      const file = write(
+        "out.json",
+        JSON.stringify([{ id: 1, question: "q", answer: "1", image }]),
+      );
+      await assert.rejects(loadBenchmark(mathvision, file), /record 1 of out\.json: .*outside/);
+    }
+    const broken = write(
+      "broken.tsv",
+      `index\timage\tquestion\tanswer\n1\t${PNG.slice(0, 30)}\tq\t7\n`,
+    );
+    await assert.rejects(loadBenchmark(mathvision, broken, { cache: folder }), /corrupt/);
+  });
+
+  it("finds every picture of the real samples", async function () {
     const sets = [
       ["mathvision", "mathvision/items.jsonl", 100],
       ["mmk12", "mm_eureka_k12/items.json", 60],
@@ -55,7 +118,7 @@ describe("bench/load", () => {
     needRecords(this, ...sets.map(([, file]) => path.join(samples, file)));
     for (const [name, file, count] of sets) {
       const benchmark = benchmarkByName(name);
-      const loaded = loadBenchmark(benchmark, path.join(samples, file), { cache: folder });
+      const loaded = await loadBenchmark(benchmark, path.join(samples, file), { cache: folder });
       assert.equal(loaded.length, count);
       for (const { problem, record } of loaded) {
         assert.ok(problem.images.length === 1 && existsSync(problem.images[0]), problem.id);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import * as python from "../../lib/bench/python";
+import * as python from "../../lib/reflection/answers/python";
 import { parseLiteral, pythonStr } from "../../lib/bench/python-literal";
 
 const root = path.resolve(__dirname, "../../..");

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { createRandom } from "../../lib/engine/random";
+import { mcnemar, pairedDifference, problemsNeeded } from "../../lib/bench/paired";
 import {
   accuracyReport,
+  bootstrapMean,
   disjoint,
-  mcnemar,
-  pairedDifference,
   reportRows,
   wilson,
   type JudgedRow,
@@ -38,6 +39,14 @@ describe("report: intervals", () => {
   it("refuses impossible counts with both of them in the message", () => {
     assert.throws(() => wilson(11, 10), /wilson: impossible counts.*"correct":11,"n":10/);
     assert.throws(() => wilson(0.5, 10), /wilson/);
+  });
+
+  it("is scipy's bootstrap interval for a mean, about", () => {
+    // scipy.stats.bootstrap((np.repeat([0, .5, 1], [40, 20, 40]),), np.mean, method="percentile", n_resamples=200000)
+    //   -> about 0.5 ± 1.96 · 0.0449
+    const values = [...new Array(40).fill(0), ...new Array(20).fill(0.5), ...new Array(40).fill(1)];
+    const { low, high } = bootstrapMean(values, { seed: 1, draws: 20_000 });
+    assert.ok(Math.abs(low - 0.412) < 0.01 && Math.abs(high - 0.588) < 0.01, `${low} ${high}`);
   });
 
   it("tells intervals that touch from intervals that do not", () => {
@@ -90,6 +99,36 @@ describe("report: paired comparison", () => {
     const draw = (seed: number): unknown => pairedDifference(a, b, { seed, draws: 50 });
     assert.deepEqual(draw(1), draw(1));
     assert.notDeepEqual(draw(1), draw(2));
+  });
+
+  it("draws each problem's difference with either sign where problems have several samples", () => {
+    // from itertools import product; x = np.array([.5, .25, .75, -.25, .5, 0.25])
+    // np.mean([abs(np.dot(s, x)) >= abs(x.sum()) - 1e-9 for s in product([1, -1], repeat=6)])  ->  0.125
+    const other = [0.5, 0.25, 0.75, -0.25, 0.5, 0.25].map((step) => 0.25 + step);
+    const { p, test, onlyA, onlyB } = pairedDifference(new Array(6).fill(0.25), other);
+    assert.deepEqual({ test, onlyA, onlyB }, { test: "sign flip", onlyA: 1, onlyB: 5 });
+    assert.ok(Math.abs(p - 0.125) < 0.01, String(p));
+  });
+
+  it("needs as many problems as find the difference in four of five comparisons", () => {
+    // Connor's formula by hand: d = 0.2, δ = 0.05: (1.95996 √0.2 + 0.84162 √0.1975)² / 0.0025 = 625.5…
+    const n = problemsNeeded({ difference: 0.05, discordant: 0.2 });
+    assert.equal(n, 626);
+    const random = createRandom("power");
+    let found = 0;
+    for (let trial = 0; trial < 400; trial++) {
+      const counts = { a: 0, b: 0 };
+      for (let i = 0; i < n; i++) {
+        const draw = random.next();
+        if (draw < 0.075) counts.a++;
+        else if (draw < 0.2) counts.b++;
+      }
+      if (mcnemar(counts.a, counts.b) <= 0.05) found++;
+    }
+    // The exact test is a little more cautious than the formula; 400 trials scatter by 2 %.
+    assert.ok(found / 400 > 0.7 && found / 400 < 0.88, String(found / 400));
+    assert.ok(problemsNeeded({ difference: 0.05, discordant: 0.2, power: 0.9 }) > n);
+    assert.throws(() => problemsNeeded({ difference: 0.3, discordant: 0.2 }), /impossible shares/);
   });
 
   it("refuses lists that are not of the same problems", () => {

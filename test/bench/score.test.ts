@@ -3,6 +3,7 @@ import type { RuleFamily } from "../../lib/bench/benchmark";
 import { benchmarkByName, benchmarks } from "../../lib/bench/benchmarks";
 import { identifierOf, scoreRecord, scoreWithJudge } from "../../lib/bench/score";
 import { wordsToNumber } from "../../lib/bench/number-words";
+import { hostileTexts } from "./hostile";
 
 const vision = {
   id: "1",
@@ -210,40 +211,10 @@ describe("bench/score", () => {
 
   it("calls no hostile text right, in any family of any benchmark", function () {
     this.timeout(60_000);
-    const hostile = [
-      "9".repeat(1e5),
-      "\\boxed{".repeat(2e4),
-      "(".repeat(1e5),
-      "2^".repeat(5e4) + "2",
-      "9^{9^{9^{9^9}}}",
-      "{".repeat(5e4) + "}".repeat(5e4),
-      "\\frac".repeat(2e4),
-      "(" + "1,".repeat(5e4) + "1)",
-      " ".repeat(1e5) + "x",
-      "the answer is ".repeat(7e3),
-      "170!!!!!!",
-      "\\text{".repeat(2e4),
-      "\\mathrm{".repeat(2e4),
-      "1+".repeat(5e4) + "1",
-      "-".repeat(1e5) + "1",
-      "$".repeat(1e5),
-      "<answer>".repeat(1e4),
-      "\u0000\ud800",
-    ];
-    const record = {
-      ...vision,
-      ...vista,
-      ...emma,
-      options: ["10", "20", "30"],
-      final_answer: ["61"],
-      answer: "30",
-    };
     for (const benchmark of benchmarks) {
       for (const rules of ["official", "vlmevalkit", "lmms-eval"] as const) {
-        for (const response of hostile) {
-          // MathVista maps every text to its nearest choice, and is right by chance.
-          const free = { ...record, question_type: "free_form", answer_type: "integer" };
-          const { correct } = scoreRecord(benchmark, { ...free, response }, { rules });
+        for (const { record, response } of hostileTexts()) {
+          const { correct } = scoreRecord(benchmark, { ...record, response }, { rules });
           assert.equal(correct, false, `${benchmark.name} ${rules} ${response.slice(0, 12)}`);
         }
       }

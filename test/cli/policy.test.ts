@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { readParityCases, type ParityCase } from "../../lib/policy/parity";
-import { CASES, CHECKPOINT, temporaryFolder } from "../policy/fixture";
+import { CASES, CHECKPOINT, temporaryFolder, writeTinyPolicy } from "../policy/fixture";
 import { spelled, srpo, writeCharacterTokenizer } from "./srpo";
 
 describe("srpo", function () {
@@ -39,6 +39,37 @@ describe("srpo", function () {
       );
       assert.match(err, /1 of 2 cases differ/);
       assert.equal(status, 1);
+    });
+  });
+
+  describe("onnx", () => {
+    const tiny = join(folder, "tiny");
+    before(() => writeTinyPolicy(tiny));
+
+    it("exports both models with what belongs to them", async () => {
+      const out = join(folder, "exported");
+      const { status, rows } = await srpo(["onnx", "export", "--policy", tiny, "--out", out]);
+      assert.deepEqual({ status, rows }, { status: 0, rows: [{ policy: tiny, out }] });
+      for (const file of ["vision.onnx", "decoder.onnx", "config.json", "tokenizer.json"]) {
+        assert.ok(existsSync(join(out, file)), file);
+      }
+    });
+
+    it("finds the greedy tokens equal to those of tfjs, and times both", async () => {
+      const some = ["--policy", tiny, "--prompts", "4", "--new-tokens", "8"];
+      const check = await srpo(["onnx", "check", ...some]);
+      assert.equal(check.status, 0, check.err);
+      const [{ engine, prompts, equal, different }] = check.rows;
+      assert.deepEqual([engine, prompts, equal, different], ["onnx/cpu", 4, 4, []]);
+      const speed = await srpo([
+        ...["onnx", "speed", ...some, "--batch", "1", "4", "--repeats", "1", "--threads", "1"],
+      ]);
+      assert.deepEqual(
+        speed.rows.map((row) => [row.engine, row.batch]),
+        [1, 4].flatMap((batch) => ["tfjs", "onnx/cpu"].map((name) => [name, batch])),
+      );
+      assert.ok(speed.rows.every(({ s, tok_per_s }) => Number(s) > 0 && Number(tok_per_s) > 0));
+      assert.match(speed.err, /engine +batch +seconds +tokens\/s +times tfjs/);
     });
   });
 

@@ -48,7 +48,8 @@ describe("srpo", function () {
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "equal", "score", "parity", "generate", "runs", "perf"],
+      ...["reward", "reward-bench", "equal", "score", "bench"],
+      ...["parity", "generate", "onnx", "runs", "perf"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
+import { loadSpec } from "../../lib/config";
 import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { createRandom } from "../../lib/engine/random";
 import { groupBatch } from "../../lib/policy/batch";
-import type { PolicyBundle } from "../../lib/policy/bundle";
+import { openPolicy, type PolicyBundle } from "../../lib/policy/bundle";
 import type { PolicyConfig } from "../../lib/policy/config";
 import { generate } from "../../lib/policy/generate";
 import { loadImageProcessor } from "../../lib/policy/image-processor";
 import type { Policy } from "../../lib/policy/policy";
 import type { GenerateOptions, PreparedPrompt, SampledTokens } from "../../lib/policy/sampling";
 import { loadTokenizer } from "../../lib/policy/tokenizer";
+import type { Grid } from "../../lib/policy/vision";
 import { initialWeights } from "../../lib/policy/weights";
 import type { RolloutRequest } from "../../lib/rollout/engine";
 import { drawTokens } from "../../lib/rollout/onnx/draw";
@@ -20,8 +22,12 @@ import { createOnnxEngine } from "../../lib/rollout/onnx/engine";
 import { exportOnnx } from "../../lib/rollout/onnx/export";
 import { generateOnnx, prefill } from "../../lib/rollout/onnx/generate";
 import { buildModel } from "../../lib/rollout/onnx/model";
-import { floats, openSession, type DecoderSession } from "../../lib/rollout/onnx/session";
+import { floats, openSession, type ModelSession } from "../../lib/rollout/onnx/session";
+import { openOnnxEngine } from "../../lib/rollout/onnx/open";
+import { encodePictures } from "../../lib/rollout/onnx/vision";
+import { buildVisionModel } from "../../lib/rollout/onnx/vision-model";
 import { createTfjsEngine } from "../../lib/rollout/tfjs";
+import { loadProblems } from "../../lib/stages/problems";
 import type { Problem } from "../../lib/types";
 import {
   BASE_POLICY,
@@ -43,7 +49,7 @@ describe("policy on ONNX Runtime", () => {
   const goldens = examples.map((example) => example.last_logits);
   let policy: Policy;
   let prompts: PreparedPrompt[];
-  let session: DecoderSession;
+  let session: ModelSession;
   before(async () => {
     await ready();
     policy = loadFixture();
@@ -56,7 +62,7 @@ describe("policy on ONNX Runtime", () => {
   });
 
   const lastLogits = async (
-    on: DecoderSession,
+    on: ModelSession,
     some: readonly PreparedPrompt[],
   ): Promise<Float32Array> => {
     const batch = groupBatch(some, undefined, policy.config);
@@ -92,9 +98,9 @@ describe("policy on ONNX Runtime", () => {
     });
 
     it("from a file that any ONNX runtime opens", async () => {
-      const path = join(temporaryFolder(), "decoder.onnx");
-      exportOnnx(policy, path);
-      const read = await openSession(readFileSync(path), { threads: THREADS });
+      const folder = temporaryFolder();
+      exportOnnx(policy, folder);
+      const read = await openSession(join(folder, "decoder.onnx"), { threads: THREADS });
       try {
         const found = await lastLogits(read, prompts);
         assert.ok(maxAbsDifference(found, goldens.flat()) < TOLERANCE);
@@ -225,9 +231,9 @@ describe("policy on ONNX Runtime", () => {
     });
 
     it("names the tensor that the runtime refuses, and what would fit", async () => {
-      const refused = async (change: Parameters<DecoderSession["run"]>[0]): Promise<string> => {
+      const refused = async (change: Parameters<ModelSession["run"]>[0]): Promise<string> => {
         // The prefill's own inputs, one of them changed.
-        const changed: DecoderSession = {
+        const changed: ModelSession = {
           ...session,
           run: (feeds) => session.run({ ...feeds, ...change }),
         };
@@ -258,6 +264,99 @@ describe("policy on ONNX Runtime", () => {
         /do not fit into one ONNX file/,
       );
     });
+  });
+});
+
+describe("vision tower on ONNX Runtime", () => {
+  let policy: Policy;
+  let session: ModelSession;
+  before(async () => {
+    await ready();
+    policy = loadFixture();
+    session = await openSession(buildVisionModel(policy), { threads: THREADS });
+  });
+  after(async () => {
+    await session.release();
+    policy.weights.dispose();
+  });
+  const encode = (pixels: Float32Array, grids: readonly Grid[]): Promise<Float32Array> =>
+    encodePictures(session, policy.config.vision, pixels, grids);
+
+  it("encodes pictures of several windows as transformers does", async () => {
+    const golden = JSON.parse(readFileSync(join(FIXTURES, "policy/vision.json"), "utf8")) as {
+      grids: Grid[];
+      tokens: number[][];
+    };
+    const patches = golden.grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
+    const pixels = Float32Array.from({ length: patches * 384 }, (_unused, i) =>
+      Math.sin(i * 0.7 + i * i * 1e-7),
+    );
+    const features = await encode(pixels, golden.grids);
+    const ours = golden.tokens.map((_unused, i) => [...features.slice(i * 32, i * 32 + 4)]);
+    assert.ok(maxAbsDifference(ours.flat(), golden.tokens.flat()) < TOLERANCE);
+  });
+
+  it("encodes pictures of unequal grids as tfjs does, one and all", async () => {
+    const grids: Grid[] = [
+      [1, 8, 6],
+      [1, 2, 2],
+      [1, 4, 14],
+      [1, 12, 12],
+    ];
+    const { pixels, features } = randomPrompt(policy, "tower", grids);
+    assert.ok(maxAbsDifference(await encode(pixels, grids), features) < TOLERANCE);
+    const alone = randomPrompt(policy, "tower", [grids[3]]);
+    assert.ok(maxAbsDifference(await encode(alone.pixels, [grids[3]]), alone.features) < TOLERANCE);
+    assert.equal((await encode(new Float32Array(0), [])).length, 0);
+  });
+});
+
+describe("an exported policy", () => {
+  const folder = temporaryFolder();
+  let bundle: PolicyBundle;
+  before(async () => {
+    await ready();
+    bundle = openPolicy(BASE_POLICY);
+    exportOnnx(bundle, folder);
+  });
+  after(() => bundle.weights.dispose());
+
+  it("takes pictures to the same greedy tokens as tfjs, on 100 prompts", async () => {
+    const count = 100;
+    const problems = await loadProblems(
+      { problems: { ...loadSpec().problems, test: count } },
+      "test",
+    );
+    const engine = await openOnnxEngine(folder, { threads: THREADS });
+    try {
+      assert.equal(engine.name, "onnx/cpu");
+      const request: RolloutRequest = {
+        ...{ style: "direct", group: 1, maxNewTokens: 48, temperature: 0, seed: 0 },
+      };
+      const found = await engine.rollout(problems, request);
+      const expected = await createTfjsEngine(bundle).rollout(problems, request);
+      assert.equal(new Set(expected.map(([{ text }]) => text)).size > count / 2, true);
+      found.forEach(([{ ids, text }], i) => {
+        assert.deepEqual(ids, expected[i][0].ids, problems[i].id);
+        assert.equal(text, expected[i][0].text);
+      });
+    } finally {
+      await engine.close();
+    }
+    await assert.rejects(
+      engine.rollout(problems, { ...({} as RolloutRequest) }),
+      /engine is closed/,
+    );
+  });
+
+  it("says what is missing: a device, a file", async () => {
+    await assert.rejects(
+      openOnnxEngine(folder, { device: "cuda" }),
+      /no CUDA provider.*|does not start on cuda/,
+    );
+    await assert.rejects(openOnnxEngine(join(folder, "nowhere")), LabError);
+    rmSync(join(folder, "decoder.onnx"));
+    await assert.rejects(openOnnxEngine(folder), LabError);
   });
 });
 

@@ -1,8 +1,10 @@
 /** EMMA (arXiv 2501.05444): 2,788 problems of mathematics, physics, chemistry and coding that need reasoning on the picture. */
 import type { Benchmark, BenchRecord, Judgement, PromptPart } from "../benchmark";
-import { parseExpression } from "../expression";
-import { sympyValue } from "../expression-value";
+import { parseExpression } from "../../reflection/answers/expression";
+import { sympyValue } from "../../reflection/answers/expression-value";
 import {
+  goldText,
+  identity,
   imageCount,
   interleaved,
   letter,
@@ -11,17 +13,29 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { correctnessQuestion } from "../judge-questions";
 import { wordsToNumber } from "../number-words";
 import { inferOption } from "../option-letters";
-import { afterLast, beforeFirst, parseFloat, round, strip } from "../python";
+import { afterLast, beforeFirst, parseFloat, round, strip } from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "emma",
   title: "EMMA",
+  sets: {
+    test: {
+      repository: "luckychao/EMMA",
+      files: /^(?:Math|Physics|Chemistry|Coding)\/test-[^/]*\.parquet$/,
+      size: 2788,
+    },
+    mini: {
+      repository: "luckychao/EMMA-mini",
+      files: /^(?:Math|Physics|Chemistry|Coding)\/test-[^/]*\.parquet$/,
+      size: 400,
+    },
+  },
+  origins: ["Partly taken over from earlier benchmarks (`source` names them), partly new."],
   idFields: ["pid", "index"],
   extractionField: "extraction",
 
@@ -29,7 +43,7 @@ export const benchmark: Benchmark = {
     const choices = texts(record, "options");
     const many = isChoice(record) && choices.length > 0;
     return {
-      id: text(record, "pid"),
+      id: identity(record, benchmark.idFields),
       question: [optionalText(record, "context"), text(record, "question")]
         .filter(Boolean)
         .join("\n"),

@@ -5,6 +5,8 @@ import { parseResponse } from "../../reflection/template";
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import {
   firstText,
+  goldText,
+  identity,
   imageCount,
   imagesThenText,
   nested,
@@ -12,7 +14,6 @@ import {
   overall,
   tally,
   text,
-  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { FIVE_TRIES, scoreQuestion, shortAnswerQuestion } from "../judge-questions";
@@ -21,13 +22,28 @@ import { lastBoxed } from "./mathvision";
 export const benchmark: Benchmark = {
   name: "mathverse",
   title: "MathVerse",
+  sets: {
+    testmini: {
+      repository: "AI4Math/MathVerse",
+      files: /(?:^|\/)testmini(?:-\d[^/]*)?\.parquet$/,
+      size: 3940,
+    },
+    "text-only": {
+      repository: "AI4Math/MathVerse",
+      files: /(?:^|\/)testmini_text_only(?:-\d[^/]*)?\.parquet$/,
+      size: 788,
+    },
+  },
+  origins: [
+    "Most plane geometry is from GeoQA, GEOS and Geometry3K, which MathV360K and others train on.",
+  ],
   idFields: ["sample_index", "index"],
   extractionField: "extraction",
 
   problem(record, images) {
     const choice = isChoice(record);
     return {
-      id: text(record, "sample_index"),
+      id: identity(record, benchmark.idFields),
       question: optionalText(record, "question") ?? "",
       images: [...images],
       answer: text(record, "answer"),

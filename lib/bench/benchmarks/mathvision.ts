@@ -1,8 +1,14 @@
 /** MATH-Vision (mathllm/MATH-V, arXiv 2402.14804): 3,040 competition problems, scored by rules alone. */
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
-import { parseExpression } from "../expression";
-import { pythonValue, twoDecimals, type PythonNumber } from "../expression-value";
+import { parseExpression } from "../../reflection/answers/expression";
 import {
+  pythonValue,
+  twoDecimals,
+  type PythonNumber,
+} from "../../reflection/answers/expression-value";
+import {
+  goldText,
+  identity,
   imagesThenText,
   letter,
   optionalText,
@@ -10,23 +16,39 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import { extractionQuestion } from "../judge-questions";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
-import { afterLast, beforeFirst, floatRepr, lstrip, parseFloat, rstrip, strip } from "../python";
+import {
+  afterLast,
+  beforeFirst,
+  floatRepr,
+  lstrip,
+  parseFloat,
+  rstrip,
+  strip,
+} from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "mathvision",
   title: "MathVision",
+  sets: {
+    test: { repository: "MathLLMs/MathVision", files: /^data\/test-[^/]*\.parquet$/, size: 3040 },
+    testmini: {
+      repository: "MathLLMs/MathVision",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 304,
+    },
+  },
+  origins: ["Public mathematics competitions; problems and solutions are on the web."],
   idFields: ["id", "index"],
   extractionField: "model_answer",
 
   problem(record, images) {
     const choices = options(record);
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       answer: text(record, "answer"),

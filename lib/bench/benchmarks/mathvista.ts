@@ -1,8 +1,10 @@
 /** MathVista (arXiv 2310.02255): 1,000 problems in testmini. The authors have a model extract, and rules normalise and judge. */
-import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
+import type { AskStyle, Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { extractionQuestion } from "../judge-questions";
 import {
   byAccuracy,
+  goldText,
+  identity,
   imageCount,
   imagesThenText,
   letter,
@@ -12,16 +14,35 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import type { Step } from "../judge";
 import { inferOption } from "../option-letters";
-import { editDistance, floatRepr, parseFloat, parseInt, round, strip, truncate } from "../python";
+import {
+  editDistance,
+  floatRepr,
+  parseFloat,
+  parseInt,
+  round,
+  strip,
+  truncate,
+} from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
 export const benchmark: Benchmark = {
   name: "mathvista",
   title: "MathVista",
+  sets: {
+    testmini: {
+      repository: "AI4Math/MathVista",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 1000,
+    },
+    test: { repository: "AI4Math/MathVista", files: /^data\/test-[^/]*\.parquet$/, size: 5141 },
+  },
+  origins: [
+    "Drawn from 31 public data sets, among them GeoQA+, Geometry3K, UniGeo, TabMWP, CLEVR-Math, IconQA, ChartQA and DVQA.",
+    "MathV360K, LLaVA-CoT-100k and Mulberry train on parts of the same data sets.",
+  ],
   idFields: ["pid", "index"],
   extractionField: "extraction",
 
@@ -29,7 +50,7 @@ export const benchmark: Benchmark = {
     const choices = texts(record, "choices");
     const task = about(record, "task") ?? "";
     return {
-      id: text(record, "pid"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       // The lab's choices are judged by letter; the record holds the text of the right one.
@@ -43,17 +64,12 @@ export const benchmark: Benchmark = {
     };
   },
 
-  /** The zero-shot "solution" query of build_query.py, which asks for reasoning and answer in one. */
-  prompt(record) {
-    const unit = optionalText(record, "unit");
-    const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
-    const lines = [
-      `Question: ${text(record, "question")}${unit ? ` (Unit: ${unit})` : ""}`,
-      ...(choices.length > 0 ? ["Choices:", ...choices] : []),
-      hint(record),
-      "Solution:",
-    ];
-    return imagesThenText(Math.max(1, imageCount(record)), lines.join("\n"));
+  /**
+   * The zero-shot query of build_query.py; its type "solution" ends in a line that asks for reasoning, which the direct form leaves
+   * out. VLMEvalKit's file holds the whole query as the question.
+   */
+  prompt(record, style) {
+    return imagesThenText(Math.max(1, imageCount(record)), query(record, style));
   },
 
   extract(response, record, rules) {
@@ -110,6 +126,21 @@ function goldLetter(record: BenchRecord): string {
   return given ?? letter(texts(record, "choices").indexOf(goldText(record)));
 }
 
+/** What is asked, and what a model that extracts is shown of the question. */
+function query(record: BenchRecord, style: AskStyle): string {
+  const question = optionalText(record, "question") ?? "";
+  if (/^Hint: .*\nQuestion:/s.test(question)) return question;
+  const unit = optionalText(record, "unit");
+  const choices = texts(record, "choices").map((choice, i) => `(${letter(i)}) ${choice}`);
+  const lines = [
+    `Question: ${question}${unit ? ` (Unit: ${unit})` : ""}`,
+    ...(choices.length > 0 ? ["Choices:", ...choices] : []),
+    hint(record),
+    ...(style === "cot" ? ["Solution:"] : []),
+  ];
+  return lines.join("\n");
+}
+
 function hint(record: BenchRecord): string {
   if (isChoice(record)) {
     return "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end.";
@@ -141,7 +172,7 @@ function shortcut(response: string, record: BenchRecord): Step<string | null> {
   return {
     value: guess(response, record),
     rule: "extract",
-    ask: extractionQuestion("mathvista", optionalText(record, "question") ?? "", response),
+    ask: extractionQuestion("mathvista", query(record, "cot"), response),
   };
 }
 
@@ -224,8 +255,7 @@ function nearestChoice(
 
 /** What VLMEvalKit takes without asking a model: an option it can infer, or a response that is the right number already. */
 function prefetch(response: string, record: BenchRecord): Step<string | null> {
-  const question = optionalText(record, "question") ?? "";
-  const ask = extractionQuestion("mathvista", question, response);
+  const ask = extractionQuestion("mathvista", query(record, "cot"), response);
   if (isChoice(record)) {
     const option = inferOption(response, texts(record, "choices"));
     return option !== null

@@ -5,21 +5,27 @@
 import { goldOf } from "../../reflection/answer-type";
 import { judge as compareAnswers } from "../../reflection/equality";
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
-import { imagesThenText, optionalText, overall, tally, text, goldText } from "../fields";
+import { goldText, identity, imagesThenText, optionalText, overall, tally, text } from "../fields";
 import type { Step } from "../judge";
 import { correctnessQuestion } from "../judge-questions";
-import { afterLast } from "../python";
+import { afterLast } from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
 export const benchmark: Benchmark = {
   name: "mmk12",
   title: "MMK12",
+  sets: {
+    test: { repository: "FanqingM/MMK12", files: /^data\/test-[^/]*\.parquet$/, size: 2000 },
+  },
+  origins: [
+    "Its own train split (15,616 problems of the same kind) is what MM-EUREKA and others train on.",
+  ],
   idFields: ["id", "index"],
   extractionField: "extraction",
 
   problem(record, images) {
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       answer: text(record, "answer"),

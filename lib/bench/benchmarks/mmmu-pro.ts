@@ -1,6 +1,8 @@
 /** MMMU-Pro (arXiv 2409.02813): 1,730 questions of 30 subjects, with up to ten options or as one picture. */
 import type { Benchmark, BenchRecord, PromptPart } from "../benchmark";
 import {
+  goldText,
+  identity,
   imageCount,
   imagesThenText,
   interleaved,
@@ -10,7 +12,6 @@ import {
   tally,
   text,
   texts,
-  goldText,
 } from "../fields";
 import { optionQuestion } from "../judge-questions";
 import { disciplineOf } from "../mmmu-subjects";
@@ -21,12 +22,28 @@ import type { Step } from "../judge";
 export const benchmark: Benchmark = {
   name: "mmmu-pro",
   title: "MMMU-Pro",
+  sets: {
+    "standard-10": {
+      repository: "MMMU/MMMU_Pro",
+      files: /^standard \(10 options\)\/test-[^/]*\.parquet$/,
+      size: 1730,
+    },
+    "standard-4": {
+      repository: "MMMU/MMMU_Pro",
+      files: /^standard \(4 options\)\/test-[^/]*\.parquet$/,
+      size: 1730,
+    },
+    vision: { repository: "MMMU/MMMU_Pro", files: /^vision\/test-[^/]*\.parquet$/, size: 1730 },
+  },
+  origins: [
+    "Filtered from MMMU (college exams and textbooks), whose validation answers are public.",
+  ],
   idFields: ["id", "index"],
   extractionField: "pred",
 
   problem(record, images) {
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: optionalText(record, "question") ?? "",
       images: [...images],
       answer: text(record, "answer"),

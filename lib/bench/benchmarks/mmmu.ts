@@ -1,6 +1,7 @@
 /** MMMU (arXiv 2311.16502), validation split: 900 college questions of 30 subjects, most with options, some open. */
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import {
+  identity,
   imageCount,
   interleaved,
   letter,
@@ -20,13 +21,17 @@ import { parseOption } from "../option-parse";
 export const benchmark: Benchmark = {
   name: "mmmu",
   title: "MMMU (val)",
+  sets: {
+    validation: { repository: "MMMU/MMMU", files: /^[^/]+\/validation-[^/]*\.parquet$/, size: 900 },
+  },
+  origins: ["College exams, quizzes and textbooks; the answers of this split are public."],
   idFields: ["id", "index"],
   extractionField: "parsed_pred",
 
   problem(record, images) {
     const choices = isOpen(record) ? [] : texts(record, "options");
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: text(record, "question"),
       images: [...images],
       answer: golds(record)[0] ?? "",

@@ -2,6 +2,7 @@
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import {
   firstText,
+  identity,
   imageCount,
   interleaved,
   optionalText,
@@ -11,18 +12,51 @@ import {
   texts,
 } from "../fields";
 import type { Step } from "../judge";
-import { DEFAULT_PRECISION, olympiadEqual } from "../olympiad-equal";
-import { afterLast, parseFloat, strip } from "../python";
+import { DEFAULT_PRECISION, olympiadBench } from "../../reflection/answers/olympiadbench";
+import { afterLast, parseFloat, strip } from "../../reflection/answers/python";
+
+/** The hub's configurations with their sizes; SRPO's tables use the first one alone. TP are proofs, which no rule judges. */
+const CONFIGS: readonly (readonly [string, number])[] = [
+  ["OE_MM_maths_en_COMP", 150],
+  ["OE_MM_physics_en_COMP", 456],
+  ["OE_TO_maths_en_COMP", 674],
+  ["OE_TO_physics_en_COMP", 236],
+  ["OE_MM_maths_zh_COMP", 56],
+  ["OE_TO_maths_zh_COMP", 408],
+  ["OE_MM_maths_zh_CEE", 1910],
+  ["OE_MM_physics_zh_CEE", 1480],
+  ["OE_TO_maths_zh_CEE", 1240],
+  ["OE_TO_physics_zh_CEE", 115],
+];
 
 export const benchmark: Benchmark = {
   name: "olympiadbench",
   title: "OlympiadBench",
+  sets: Object.fromEntries(
+    CONFIGS.map(([name, size]) => [
+      name,
+      {
+        repository: "Hothan/OlympiadBench",
+        files: new RegExp(`(?:^|/)${name}[^/]*\\.parquet$`),
+        size,
+      },
+    ]),
+  ),
+  origins: [
+    "Public olympiads and Chinese entrance examinations; problems and solutions are on the web.",
+  ],
   idFields: ["id", "index"],
   extractionField: "extraction",
 
+  /** Language, subject and kind follow from the configuration, which is the file's name and in no field. */
+  completed(record, file) {
+    const config = /(?:OE|TP)_(?:MM|TO)_[a-z]+_(?:en|zh)_(?:COMP|CEE)/.exec(file)?.[0];
+    return configOf(record) !== null || config === undefined ? record : { ...record, config };
+  },
+
   problem(record, images) {
     return {
-      id: text(record, "id"),
+      id: identity(record, benchmark.idFields),
       question: contextAndQuestion(record),
       images: [...images],
       answer: goldAnswer(record),
@@ -34,8 +68,12 @@ export const benchmark: Benchmark = {
     };
   },
 
-  prompt(record) {
-    const ask = isChinese(record) ? chinesePrompt(record) : englishPrompt(record);
+  /** The authors ask for a solution only; the direct form adds that none is wanted. */
+  prompt(record, style) {
+    const [asked, only] = isChinese(record)
+      ? [chinesePrompt(record), "请不要写解题过程，只给出最后一句。"]
+      : [englishPrompt(record), " Leave the solution out and write this last sentence only."];
+    const ask = style === "direct" && !isProof(record) ? asked + only : asked;
     return interleaved(`${ask}\n${contextAndQuestion(record)}`, imageCount(record));
   },
 
@@ -59,8 +97,8 @@ export const benchmark: Benchmark = {
     const precision = precisionOf(record, rules === "lmms-eval" ? 0 : DEFAULT_PRECISION);
     const correct =
       rules === "official"
-        ? olympiadEqual(gold, extraction, precision)
-        : olympiadEqual(extraction, gold, precision);
+        ? olympiadBench(gold, extraction, precision)
+        : olympiadBench(extraction, gold, precision);
     return { value: { prediction: extraction, correct }, rule: "auto-scoring-judge" };
   },
 

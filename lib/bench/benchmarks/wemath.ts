@@ -3,11 +3,19 @@ import type { Benchmark, BenchRecord, ScoredRecord, Tables, Tally } from "../ben
 import { imagesThenText, letter, optionalText, overall, tally, text, goldText } from "../fields";
 import { optionQuestion } from "../judge-questions";
 import { inferOption } from "../option-letters";
-import { afterLast, strip } from "../python";
+import { afterLast, strip } from "../../reflection/answers/python";
 
 export const benchmark: Benchmark = {
   name: "wemath",
   title: "We-Math",
+  sets: {
+    testmini: {
+      repository: "We-Math/We-Math",
+      files: /^data\/testmini-[^/]*\.parquet$/,
+      size: 1740,
+    },
+  },
+  origins: ["Collected from public school-mathematics sites."],
   idFields: ["index", "id", "ID"],
   extractionField: "processed_answer",
 

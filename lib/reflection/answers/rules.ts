@@ -54,8 +54,7 @@ export const equalityRules: Readonly<Record<string, EqualityRule>> = {
   olympiadbench: {
     options: ["precision"],
     compare: (gold, prediction, options) => ({
-      equal:
-        prediction !== null && olympiadBench(gold, prediction, { precision: tolerance(options) }),
+      equal: prediction !== null && olympiadBench(gold, prediction, tolerance(options)),
       rule: "olympiadbench",
     }),
   },

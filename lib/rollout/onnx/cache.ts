@@ -41,16 +41,18 @@ export interface GroupCache {
 /**
  * What groups of G members start from.
  * @param outputs of the prefill
+ * @param least tokens that the rows' own buffers must have room for before anything is written
  */
 export function startCache(
   outputs: Record<string, FloatTensor>,
   promptLengths: readonly number[],
   G: number,
+  least = 0,
 ): GroupCache {
   const [P, kvHeads, Tp, headDim] = outputs["new.0.key"].dims;
   const layers = Object.keys(outputs).filter((name) => /^new\.\d+\.key$/.test(name)).length;
   const empty = (): KeysAndValues => ({ key: new Float32Array(0), value: new Float32Array(0) });
-  return {
+  const cache: GroupCache = {
     rows: Array.from({ length: P * G }, (_unused, row) => row),
     P,
     G,
@@ -66,6 +68,8 @@ export function startCache(
     })),
     own: Array.from({ length: layers }, empty),
   };
+  if (least > 0) grow(cache);
+  return cache;
 }
 
 /** The model's cache inputs and the mask for a call of one token a row. */

@@ -7,7 +7,7 @@ import { createPromptCache, type PromptCache } from "../prepare";
 import { sampleProblems } from "../sampled";
 import { generateOnnx } from "./generate";
 import { buildModel } from "./model";
-import { openSession, type DecoderSession } from "./session";
+import { openSession, type ModelSession } from "./session";
 
 export interface OnnxEngineOptions {
   name?: string;
@@ -28,7 +28,7 @@ export function createOnnxEngine(
   bundle: PolicyBundle,
   { name = "onnx", threads, prompts = createPromptCache(bundle) }: OnnxEngineOptions = {},
 ): RolloutEngine {
-  let copy: { session: DecoderSession; of: readonly object[] } | undefined;
+  let copy: { session: ModelSession; of: readonly object[] } | undefined;
   let closed = false;
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -42,7 +42,7 @@ export function createOnnxEngine(
     copy = undefined;
     await session?.release();
   };
-  const current = async (): Promise<DecoderSession> => {
+  const current = async (): Promise<ModelSession> => {
     const of = contents(bundle);
     if (copy !== undefined && copy.of.every((data, i) => data === of[i])) return copy.session;
     await release();

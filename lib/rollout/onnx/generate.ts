@@ -16,7 +16,7 @@ import {
 } from "../../policy/sampling";
 import { append, cacheFeeds, compactCache, startCache, type GroupCache } from "./cache";
 import { drawTokens } from "./draw";
-import { floats, integers, type DecoderSession, type Feeds, type FloatTensor } from "./session";
+import { floats, integers, type ModelSession, type Feeds, type FloatTensor } from "./session";
 
 /**
  * Samples `group` completions for every prompt. The event loop turns before every token.
@@ -25,7 +25,7 @@ import { floats, integers, type DecoderSession, type Feeds, type FloatTensor } f
  * @throws LabError for an empty batch or options out of range; `AbortError` when the signal fires, between two tokens
  */
 export async function generateOnnx(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   prompts: readonly PreparedPrompt[],
   options: GenerateOptions,
@@ -35,7 +35,7 @@ export async function generateOnnx(
   const batch = groupBatch(prompts, undefined, config);
   signal?.throwIfAborted();
   let outputs = await prefill(session, config, prompts, batch);
-  const cache = startCache(outputs, batch.promptLengths, group);
+  const cache = startCache(outputs, batch.promptLengths, group, leastSize(session));
   for (let t = 0; t < maxNewTokens; t++) {
     signal?.throwIfAborted();
     const { data } = outputs.logits;
@@ -63,7 +63,7 @@ export async function generateOnnx(
 
 /** Runs the prompts. @returns the last tokens' logits `[P, V]` and all tokens' keys and values */
 export function prefill(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   prompts: readonly PreparedPrompt[],
   { P, promptLengths, rows, positions }: GroupedBatch,
@@ -79,21 +79,25 @@ export function prefill(
     laidOut.set(positions.subarray(3 * token, 3 * token + 3), 3 * cell);
   });
   // Padding comes after all that is read, so that the causal mask hides it as well.
-  const mask = new Float32Array(T * T);
-  for (let t = 0; t < T; t++) mask.fill(MASKED, t * T + t + 1, (t + 1) * T);
-  const features = joinFeatures(prompts);
+  const least = leastSize(session);
+  const width = 2 * least + T;
+  const mask = new Float32Array(T * width);
+  for (let t = 0; t < T; t++) {
+    mask.fill(MASKED, t * width, t * width + 2 * least);
+    mask.fill(MASKED, t * width + 2 * least + t + 1, (t + 1) * width);
+  }
   const feeds: Feeds = {
     input_ids: integers(ids, P, 1, T),
     image_rows: integers(images, P, 1, T),
-    image_features: floats(features, features.length / hiddenSize, hiddenSize),
-    mask: floats(mask, 1, 1, T, T),
+    image_features: pictureRows(joinFeatures(prompts), hiddenSize, least),
+    mask: floats(mask, 1, 1, T, width),
     last: integers(
       Int32Array.from(promptLengths, (length, p) => p * T + length - 1),
       P,
     ),
     ...rotaryFeeds(laidOut, config),
   };
-  const none = floats(new Float32Array(0), P, kvHeads, 0, headDim);
+  const none = floats(new Float32Array(P * kvHeads * least * headDim), P, kvHeads, least, headDim);
   for (let i = 0; i < layers; i++) {
     for (const kind of ["prompt", "past"]) {
       for (const part of ["key", "value"]) feeds[`${kind}.${i}.${part}`] = none;
@@ -104,7 +108,7 @@ export function prefill(
 
 /** Runs one token a row. @returns logits `[R, V]` and the tokens' keys and values */
 function step(
-  session: DecoderSession,
+  session: ModelSession,
   config: PolicyConfig,
   cache: GroupCache,
   tokens: Int32Array,
@@ -115,7 +119,7 @@ function step(
   return session.run({
     input_ids: integers(tokens, P, G, 1),
     image_rows: integers(new Int32Array(rows), P, G, 1),
-    image_features: floats(new Float32Array(0), 0, config.decoder.hiddenSize),
+    image_features: pictureRows(new Float32Array(0), config.decoder.hiddenSize, leastSize(session)),
     last: integers(
       Int32Array.from({ length: rows }, (_unused, row) => row),
       rows,
@@ -126,6 +130,18 @@ function step(
     ),
     ...cacheFeeds(cache),
   });
+}
+
+/** WebGPU ends the process on a tensor without elements, so that there a masked token stands for an empty cache. */
+function leastSize({ device }: ModelSession): number {
+  return device === "webgpu" ? 1 : 0;
+}
+
+/** Picture tokens as rows, at least so many. */
+function pictureRows(features: Float32Array, width: number, least: number): Feeds[string] {
+  const rows = Math.max(least, features.length / width);
+  const data = rows * width === features.length ? features : new Float32Array(rows * width);
+  return floats(data, rows, width);
 }
 
 function rotaryFeeds(positions: ArrayLike<number>, { decoder }: PolicyConfig): Feeds {

@@ -6,14 +6,10 @@
  * which a row is a prompt (G = 1) and both caches are empty. The call returns the keys and values of its own tokens only:
  * the caller appends them, so that no cache is copied out of the runtime.
  */
-import type { Tensor } from "@tensorflow/tfjs";
-import { fault } from "../../engine/errors";
 import type { DecoderConfig } from "../../policy/config";
 import type { Policy } from "../../policy/policy";
 import { createGraph, type Graph } from "./graph";
-
-/** Protobuf cannot hold more in one message. */
-const MAX_BYTES = 2 ** 31 - 1;
+import { refuseLarge, rmsNorm, rotaryInputs, weightReader } from "./parts";
 
 const DOC = `Decoder of a Qwen2.5-VL policy. P prompts, G rows a prompt, T tokens a row.
 input_ids [P, G, T]; image_rows [P, G, T]: 0 for text, k for the k-th row of image_features [n, D].
@@ -28,26 +24,13 @@ new.i.key/value [P, KV*G, T, d]: of this call's tokens, to be appended to the pa
  * @throws LabError when the weights exceed protobuf's 2 GB
  */
 export function buildModel({ config: { decoder: config }, weights }: Policy): Uint8Array {
-  const names = weights.names.filter((name) => !name.startsWith("visual."));
-  const bytes = names.reduce((sum, name) => sum + 4 * weights.get(name).size, 0);
-  if (bytes > MAX_BYTES) {
-    throw fault("buildModel", "the decoder's weights do not fit into one ONNX file", {
-      got: `${(bytes / 2 ** 30).toFixed(1)} GiB`,
-      expected: "2 GiB at most",
-      try: "the tfjs engine, or an OpenAI-compatible server for a policy of this size",
-    });
-  }
+  refuseLarge("decoder", weights, (name) => !name.startsWith("visual."));
   const graph = createGraph("decoder");
-  const weight = (name: string, ...parts: string[]): string => {
-    const tensors = (parts.length === 0 ? [name] : parts).map((part) => weights.get(part));
-    const [, ...rest] = tensors[0].shape;
-    const rows = tensors.reduce((sum, tensor) => sum + tensor.shape[0], 0);
-    return graph.weight(name, joined(tensors), [rows, ...rest]);
-  };
+  const weight = weightReader(graph, weights);
   const ids = graph.input("input_ids", "int32", ["P", "G", "T"]);
   const sizes = runSizes(graph, config, ids);
   const embedding = weight("model.embed_tokens.weight");
-  const rotary = rotaryInputs(graph, config);
+  const rotary = rotaryInputs(graph, config.headDim);
   const mask = graph.input("mask", "float32", ["masks", 1, "T", "attended"]);
 
   let x = embeddings(graph, config, embedding, ids);
@@ -55,7 +38,7 @@ export function buildModel({ config: { decoder: config }, weights }: Policy): Ui
     const layer = `model.layers.${i}`;
     const [attention, mlp] = [`${layer}.self_attn`, `${layer}.mlp`];
     const projections = ["q_proj", "k_proj", "v_proj"].map((part) => `${attention}.${part}`);
-    const normed = rmsNorm(graph, config, x, weight(`${layer}.input_layernorm.weight`));
+    const normed = rmsNorm(graph, x, weight(`${layer}.input_layernorm.weight`), config.rmsNormEps);
     const qkv = graph.node(
       "Gemm",
       [
@@ -73,7 +56,7 @@ export function buildModel({ config: { decoder: config }, weights }: Policy): Ui
     const gateUp = graph.node(
       "Gemm",
       [
-        rmsNorm(graph, config, y, weight(`${layer}.post_attention_layernorm.weight`)),
+        rmsNorm(graph, y, weight(`${layer}.post_attention_layernorm.weight`), config.rmsNormEps),
         weight(`${mlp}.gate_up.weight`, `${mlp}.gate_proj.weight`, `${mlp}.up_proj.weight`),
       ],
       { transB: 1 },
@@ -88,24 +71,12 @@ export function buildModel({ config: { decoder: config }, weights }: Policy): Ui
   }
   const asked = graph.node("Gather", [x, graph.input("last", "int32", ["asked"])], { axis: 0 });
   const head = config.tiedHead ? embedding : weight("lm_head.weight");
-  const final = rmsNorm(graph, config, asked, weight("model.norm.weight"));
+  const final = rmsNorm(graph, asked, weight("model.norm.weight"), config.rmsNormEps);
   graph.output("logits", graph.node("Gemm", [final, head], { transB: 1 }), "float32", [
     "asked",
     config.vocabSize,
   ]);
   return graph.encode(DOC);
-}
-
-/** One after the other, as the fused projections want them. */
-function joined(tensors: readonly Tensor[]): Float32Array {
-  if (tensors.length === 1) return tensors[0].dataSync<"float32">();
-  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.size, 0));
-  let at = 0;
-  for (const tensor of tensors) {
-    values.set(tensor.dataSync<"float32">(), at);
-    at += tensor.size;
-  }
-  return values;
 }
 
 /** Token embeddings, and picture tokens in their places. @returns `[N, D]` */
@@ -128,20 +99,6 @@ function embeddings(
     graph.node("Gather", [images, rows], { axis: 0 }),
   ]);
   return graph.node("Reshape", [mixed, graph.integers([-1, hiddenSize])]);
-}
-
-function rmsNorm(graph: Graph, { rmsNormEps }: DecoderConfig, x: string, gain: string): string {
-  return graph.node("RMSNormalization", [x, gain], { axis: -1, epsilon: { float: rmsNormEps } });
-}
-
-/** The tables' first halves, which is what the operator takes: both halves of a head turn by the same angles. */
-function rotaryInputs(graph: Graph, { headDim }: DecoderConfig): [string, string] {
-  const half = (name: string): string => {
-    const table = graph.input(name, "float32", ["tokens", headDim]);
-    const [first] = graph.nodes("Split", [table], 2, { axis: 1, num_outputs: 2 });
-    return graph.node("Unsqueeze", [first, graph.integers([0])]);
-  };
-  return [half("cos"), half("sin")];
 }
 
 /** Shapes that depend on P, G and T; computed once a call. A 0 takes over the operand's own size in that place. */

@@ -1,4 +1,6 @@
-/** The decoder model in ONNX Runtime: loading, calling, and errors that name the tensor that does not fit. */
+/** Models in ONNX Runtime: loading, calling, and errors that name the tensor that does not fit. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import { fault, type LabError } from "../../engine/errors";
 
@@ -10,46 +12,70 @@ export interface Feed {
 
 export type Feeds = Record<string, Feed>;
 
-export interface DecoderSession {
+export interface ModelSession {
+  device: OnnxDevice;
   /** @throws LabError with names and shapes when the runtime refuses */
   run(feeds: Feeds): Promise<Record<string, FloatTensor>>;
   /** Gives the runtime's memory back. */
   release(): Promise<void>;
 }
 
-/** An output; all of the decoder's are of this type. */
+/** An output; all of the lab's models give floats. */
 export interface FloatTensor {
   data: Float32Array;
   dims: readonly number[];
 }
 
+/** What a session computes on; what a device cannot do, the runtime computes on the CPU. */
+export type OnnxDevice = "cpu" | "cuda" | "webgpu";
+
+export interface SessionOptions {
+  /** Threads one operation may use on the CPU; the runtime's own choice (all cores) by default. */
+  threads?: number;
+  /** The CPU unless told otherwise. */
+  device?: OnnxDevice;
+}
+
 /**
- * @param model the bytes of an `.onnx` file; not needed afterwards
- * @param threads threads one operation may use; the runtime's own choice (all cores) by default
+ * @param model the bytes of an `.onnx` file, not needed afterwards, or its path
+ * @throws LabError when the device is not there, or the model is none
  */
 export async function openSession(
-  model: Uint8Array,
-  { threads }: { threads?: number } = {},
-): Promise<DecoderSession> {
+  model: Uint8Array | string,
+  { threads, device = "cpu" }: SessionOptions = {},
+): Promise<ModelSession> {
   const { InferenceSession, Tensor } = await loadRuntime();
+  if (device === "cuda" && !hasCuda()) {
+    throw fault("openSession", "ONNX Runtime has no CUDA provider here", { try: CUDA_ADVICE });
+  }
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(model, {
-      executionProviders: ["cpu"],
+    const options: InferenceSession.SessionOptions = {
+      executionProviders: [device],
       graphOptimizationLevel: "all",
       executionMode: "sequential",
       interOpNumThreads: 1,
       // Fatal only: what fails is thrown, and need not be printed as well.
       logSeverityLevel: 4,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    });
+    };
+    // The runtime's types have one signature for bytes and one for a path.
+    session = await (typeof model === "string"
+      ? InferenceSession.create(model, options)
+      : InferenceSession.create(model, options));
   } catch (error) {
+    if (device !== "cpu") {
+      throw fault("openSession", `ONNX Runtime does not start on ${device} (${lastLine(error)})`, {
+        try: device === "cuda" ? CUDA_ADVICE : "a Vulkan loader and driver, or the device cpu",
+      });
+    }
     throw fault("openSession", `ONNX Runtime does not load the model (${firstLine(error)})`, {
       expected: "a model of exportOnnx's",
       try: "onnxruntime-node of the version in package.json, or the tfjs engine",
     });
   }
   return {
+    device,
     run: async (feeds) => {
       const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [
         name,
@@ -72,6 +98,36 @@ export function floats(data: Float32Array, ...dims: number[]): Feed {
 
 export function integers(data: Int32Array, ...dims: number[]): Feed {
   return { data, dims };
+}
+
+const CUDA_ADVICE =
+  "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install (it downloads; CUDA 12 and cuDNN 9 must be there), or the device cpu";
+
+/** npm's package brings no CUDA provider; without it the runtime prints an error of its own before it throws. */
+function hasCuda(): boolean {
+  const root = dirname(require.resolve("onnxruntime-node/package.json"));
+  const folder = join(root, "bin", "napi-v6", process.platform, process.arch);
+  return existsSync(join(folder, "libonnxruntime_providers_cuda.so"));
+}
+
+/**
+ * The first of the devices on which the model starts.
+ * @throws LabError of the last one when none does
+ */
+export async function openFirst(
+  model: Uint8Array | string,
+  devices: readonly OnnxDevice[],
+  options: Omit<SessionOptions, "device"> = {},
+): Promise<{ session: ModelSession; device: OnnxDevice }> {
+  let failure: unknown;
+  for (const device of devices) {
+    try {
+      return { session: await openSession(model, { ...options, device }), device };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 /** Loaded at first use: it is a large native library, and not built for every platform that Node runs on. */
@@ -105,7 +161,7 @@ function explain(
     if (!value.isTensor) continue;
     const expected = `${value.name}: ${value.type} [${value.shape.join(", ")}]`;
     const feed = feeds[value.name];
-    if (feed === undefined) return fault("onnx decoder", what, { got: "nothing", expected });
+    if (feed === undefined) return fault("onnx session", what, { got: "nothing", expected });
     const type = elementType(feed.data);
     const got = `${value.name}: ${type} [${feed.dims.join(", ")}]`;
     let fits = type === value.type && feed.dims.length === value.shape.length;
@@ -116,14 +172,14 @@ function explain(
     });
     if (!fits) {
       const known = [...sizes].map(([name, size]) => `${name} = ${size}`).join(", ");
-      return fault("onnx decoder", what, {
+      return fault("onnx session", what, {
         got,
         expected: known === "" ? expected : `${expected} with ${known}`,
       });
     }
   }
   const shapes = Object.entries(feeds).map(([name, { dims }]) => `${name} [${dims.join(", ")}]`);
-  return fault("onnx decoder", what, {
+  return fault("onnx session", what, {
     got: shapes.slice(0, 5).join("; "),
     try: "a smaller batch, if memory ran out",
   });
@@ -131,4 +187,12 @@ function explain(
 
 function firstLine(error: unknown): string {
   return String((error as Error)?.message ?? error).split("\n")[0];
+}
+
+/** A device's failure ends with its reason, after the runtime's own source lines. */
+function lastLine(error: unknown): string {
+  const lines = String((error as Error)?.message ?? error)
+    .trim()
+    .split("\n");
+  return lines[lines.length - 1].replace(/^.* was false\. /, "");
 }

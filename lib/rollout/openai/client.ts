@@ -73,6 +73,9 @@ export interface Estimate extends Usage {
 
 export interface ChatClient {
   model: string;
+  /** The server's address, without the key. */
+  server: string;
+  prices?: Prices;
   concurrency: number;
   /**
    * @throws RequestFailed when this request cannot be answered, BudgetReached, Interrupted, or LabError when no request can
@@ -204,7 +207,7 @@ export function createChatClient(options: ClientOptions): ChatClient {
   };
 
   return {
-    model,
+    ...{ model, server: base, prices },
     concurrency,
     complete: async (request, { signal } = {}) => {
       if (signal?.aborted) throw interrupted("asking a server");

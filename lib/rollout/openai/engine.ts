@@ -49,6 +49,7 @@ export function createOpenAiEngine(
             ...{ ids: [], logprobs: [], text: reply.text },
             ...{ truncated: reply.finishReason === "length" },
             tokenCount: reply.usage.completionTokens,
+            promptTokens: reply.usage.promptTokens,
           };
           if (--missing[at] === 0) onProgress?.(++done, problems.length);
         } catch (error) {
@@ -71,12 +72,14 @@ export function createOpenAiEngine(
 /** The request of one sample. @throws LabError when a picture cannot be read */
 export async function chatRequest(
   problem: Problem,
-  { style, seed, temperature, maxNewTokens }: RolloutRequest,
+  request: RolloutRequest,
   member: number,
   { sendSeed = true, extra }: Pick<OpenAiEngineOptions, "sendSeed" | "extra"> = {},
 ): Promise<ChatRequest> {
+  const { style, seed, temperature, topP, maxNewTokens } = request;
   const pictures = await Promise.all(problem.images.map(pictureUrl));
-  const messages = buildMessages(problem, style).map(({ role, content }) => ({
+  const asked = request.messages?.(problem) ?? buildMessages(problem, style);
+  const messages = asked.map(({ role, content }) => ({
     role,
     content:
       typeof content === "string"
@@ -88,7 +91,7 @@ export async function chatRequest(
           ),
   }));
   return {
-    ...{ messages, temperature, maxTokens: maxNewTokens, sample: member },
+    ...{ messages, temperature, topP, maxTokens: maxNewTokens, sample: member },
     ...(extra === undefined ? {} : { extra }),
     ...(sendSeed ? { seed: sampleSeed(`${seed}/${problem.id}/${member}`) } : {}),
   };

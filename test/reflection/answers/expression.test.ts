@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { parseExpression } from "../../lib/bench/expression";
-import { pythonValue, sympyValue, twoDecimals } from "../../lib/bench/expression-value";
-import { olympiadEqual } from "../../lib/bench/olympiad-equal";
-import { fixture } from "./records";
+import { parseExpression } from "../../../lib/reflection/answers/expression";
+import {
+  pythonValue,
+  sympyValue,
+  twoDecimals,
+} from "../../../lib/reflection/answers/expression-value";
+import { olympiadBench } from "../../../lib/reflection/answers/olympiadbench";
+import { fixture } from "../../bench/records";
 
-describe("bench/expression reads LaTeX as the official scorers do", () => {
+describe("expression: reads LaTeX as the official scorers do", () => {
   it("gives the rounded values that latex2sympy2 and Python give", () => {
     const rows = fixture<{ text: string; value: number | null }[]>("latex2sympy2.json");
     const wrong = rows.filter(({ text, value }) => {
@@ -22,7 +26,7 @@ describe("bench/expression reads LaTeX as the official scorers do", () => {
     type Case = { pair: [string, string]; equal: boolean };
     const cases = fixture<{ expressions: Case[]; equations: Case[] }>("olympiad.json");
     for (const { pair, equal } of [...cases.expressions, ...cases.equations]) {
-      assert.equal(olympiadEqual(pair[0], pair[1]), equal, pair.join(" against "));
+      assert.equal(olympiadBench(pair[0], pair[1]), equal, pair.join(" against "));
     }
   });
 
@@ -39,29 +43,29 @@ describe("bench/expression reads LaTeX as the official scorers do", () => {
   });
 });
 
-describe("bench/olympiad-equal", function () {
+describe("olympiadbench", function () {
   this.timeout(20_000);
 
   it("pairs lists in any order and uses up tolerances with their items", () => {
-    assert.ok(olympiadEqual("1, 2", "2, 1"));
-    assert.ok(!olympiadEqual("1, 2", "1, 2, 3"));
-    assert.ok(olympiadEqual("x=1\\pm 2", "-1, 3"));
-    assert.ok(olympiadEqual("10, 2", "10.4, 2", [0.5, 1e-8]));
-    assert.ok(!olympiadEqual("10, 2", "10, 2.4", [0.5, 1e-8]));
+    assert.ok(olympiadBench("1, 2", "2, 1"));
+    assert.ok(!olympiadBench("1, 2", "1, 2, 3"));
+    assert.ok(olympiadBench("x=1\\pm 2", "-1, 3"));
+    assert.ok(olympiadBench("10, 2", "10.4, 2", [0.5, 1e-8]));
+    assert.ok(!olympiadBench("10, 2", "10, 2.4", [0.5, 1e-8]));
   });
 
   it("tries the first side as a percentage, and only the first", () => {
-    assert.ok(olympiadEqual("50", "0.5"));
-    assert.ok(olympiadEqual("0.5", "50"));
-    assert.ok(olympiadEqual("1000", "10", 0.01));
+    assert.ok(olympiadBench("50", "0.5"));
+    assert.ok(olympiadBench("0.5", "50"));
+    assert.ok(olympiadBench("1000", "10", 0.01));
     // 100.4 / 100 is within the tolerance of 1; 1 · 100 is not within it of 100.4.
-    assert.ok(olympiadEqual("100.4", "1", 0.1));
-    assert.ok(!olympiadEqual("1", "100.4", 0.1));
+    assert.ok(olympiadBench("100.4", "1", 0.1));
+    assert.ok(!olympiadBench("1", "100.4", 0.1));
   });
 
   it("compares intervals by bracket, union and end", () => {
-    assert.ok(olympiadEqual("[0,\\frac12)", "[0,0.5)"));
-    assert.ok(!olympiadEqual("[0,1)", "[0,1]"));
-    assert.ok(olympiadEqual("(-\\infty,1]\\cup[2,3)", "(-\\infty,1]\\cup[2,\\frac{6}{2})"));
+    assert.ok(olympiadBench("[0,\\frac12)", "[0,0.5)"));
+    assert.ok(!olympiadBench("[0,1)", "[0,1]"));
+    assert.ok(olympiadBench("(-\\infty,1]\\cup[2,3)", "(-\\infty,1]\\cup[2,\\frac{6}{2})"));
   });
 });
