@@ -1,7 +1,8 @@
 // A few lines of source with a caret under the place that is meant, as terminals and notebooks show it.
 export const red = (text) => `\u001b[31m${text}\u001b[39m`;
 export const bold = (text) => `\u001b[1m${text}\u001b[22m`;
-export const gray = (text) => `\u001b[90m${text}\u001b[39m`;
+/** Dim in a terminal. JupyterLab does not know the code, and its own gray cannot be read on its dark theme. */
+export const gray = (text) => `\u001b[2m${text}\u001b[22m`;
 
 const CONTEXT_LINES = 2;
 

@@ -1,9 +1,10 @@
 // JupyterLab on the notebooks.
-//   npm run lab [-- --port N]
+//   npm run lab [-- --port N] [--preset smoke|small] [--notebooks FOLDER]
+// The preset holds in every notebook; without it their `loadSpec()` takes LAB_PRESET, else `small`.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { jupyterEnv, needJupyter } from "./jupyter.mjs";
 import { command, setup } from "./setup.mjs";
@@ -43,19 +44,29 @@ async function choosePort(asked) {
 }
 
 async function lab() {
-  const { values } = parseArgs({ options: { port: { type: "string" } } });
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string" },
+      preset: { type: "string", default: process.env.LAB_PRESET },
+      notebooks: { type: "string", default: join(root, "notebooks") },
+    },
+  });
   await setup({ quiet: true });
   needJupyter();
   const port = await choosePort(values.port);
   const token = randomBytes(24).toString("hex");
   const args = ["-m", "jupyterlab", "--no-browser", `--ServerApp.ip=${HOST}`];
   args.push(`--ServerApp.port=${port}`, "--ServerApp.port_retries=0");
-  args.push(`--ServerApp.root_dir=${join(root, "notebooks")}`);
+  args.push(`--ServerApp.root_dir=${resolve(values.notebooks)}`);
   if (process.getuid?.() === 0) args.push("--allow-root");
   const server = spawn(venvPython, args, {
     cwd: root,
     // The token goes by the environment: arguments are visible to everybody on the machine.
-    env: { ...jupyterEnv(), JUPYTER_TOKEN: token },
+    env: {
+      ...jupyterEnv(),
+      JUPYTER_TOKEN: token,
+      ...(values.preset === undefined ? {} : { LAB_PRESET: values.preset }),
+    },
     stdio: ["ignore", "pipe", "pipe"],
     // A group of its own: Ctrl-C reaches us alone, and the server its question "Shut down? y/n" never asks.
     detached: true,

@@ -47,6 +47,29 @@ export interface EvaluationConfig {
   samples: number;
 }
 
+/**
+ * Where and on what other engines run the same spec: what `srpo export` writes beside the settings that the lab's own trainers
+ * have too.
+ */
+export interface ClusterConfig {
+  /** Hugging Face name, or folder on the cluster; empty where the spec is for the embedded policy alone. */
+  model: string;
+  nodes: number;
+  gpusPerNode: number;
+  /** Tokens of a prompt, its pictures' included; longer ones are not trained on. */
+  maxPromptTokens: number;
+  /** Pixels of a picture after resizing, at least and at most. */
+  minPixels: number;
+  maxPixels: number;
+  /** GPUs of one inference engine. */
+  tensorParallel: number;
+  /** Share of a GPU's memory that the inference engine takes. */
+  engineMemory: number;
+  /** Tokens of an SFT example. */
+  sftMaxTokens: number;
+  sftMaxPixels: number;
+}
+
 export interface Spec {
   preset: PresetName;
   seed: number;
@@ -57,9 +80,25 @@ export interface Spec {
   /** Changes to the reward preset of a stage, e.g. `{ alpha: 0 }`; they reach every reflection reward. */
   reward: Partial<RewardConfig>;
   evaluation: EvaluationConfig;
+  cluster: ClusterConfig;
 }
 
-export type PresetName = "smoke" | "small";
+export type PresetName = "smoke" | "small" | "srpo-7b" | "srpo-32b";
+
+/** Eight GPUs, and the pixel limits of the published scripts. */
+const cluster: ClusterConfig = {
+  model: "",
+  nodes: 1,
+  gpusPerNode: 8,
+  // 1024 in the published scripts; one picture may have 640 of them, and the system prompt has 450.
+  maxPromptTokens: 2048,
+  minPixels: 4 * 28 * 28,
+  maxPixels: 640 * 28 * 28,
+  tensorParallel: 1,
+  engineMemory: 0.5,
+  sftMaxTokens: 4096,
+  sftMaxPixels: 512 * 512,
+};
 
 const small: Spec = {
   preset: "small",
@@ -101,6 +140,7 @@ const small: Spec = {
   },
   reward: {},
   evaluation: { maxNewTokens: 144, samples: 1 },
+  cluster,
 };
 
 /** Everything the small preset does, a little of each: for tests, and to see that a machine can do it. */
@@ -114,7 +154,69 @@ const smoke: Spec = {
   grpo: { ...small.grpo, steps: 3, prompts: 4, group: 4, saveEvery: 2, logRolloutsEvery: 1 },
 };
 
-const presets: Readonly<Record<PresetName, Spec>> = { small, smoke };
+/**
+ * SRPO of Qwen2.5-VL-7B with the paper's hyper-parameters (arXiv 2506.01713, sections 3 and 4.1, tables 9 and 10), and where the
+ * paper is silent with those of its published OpenRLHF scripts: clip, lengths, warm-up, no KL. For `srpo export`.
+ */
+const srpo7b: Spec = {
+  preset: "srpo-7b",
+  seed: 1,
+  problems: { seed: 1, sft: 100_000, rl: 37_390, test: 512, ood: 256 },
+  construction: { target: 10_000, correctShare: 0.3, temperature: 0.2, maxNewTokens: 1024 },
+  sft: {
+    ...small.sft,
+    // The paper's; the published configuration says 3 and starts RL after 1.7.
+    epochs: 1,
+    batch: 16,
+    microBatch: 1,
+    learningRate: 1e-5,
+    weightDecay: 0,
+    evalShare: 0.02,
+    evalEvery: 100,
+    saveEvery: 500,
+  },
+  grpo: {
+    ...small.grpo,
+    steps: 500,
+    prompts: 128,
+    group: 8,
+    maxNewTokens: 2048,
+    // 1024 rollouts in optimiser steps of 128.
+    miniBatches: 8,
+    microBatch: 1,
+    learningRate: 1e-6,
+    warmupSteps: 15,
+    // As published: the group's bare deviation.
+    stdFloor: 0,
+    stdEpsilon: 1e-9,
+    filterLow: 0.1,
+    filterHigh: 0.9,
+    saveEvery: 50,
+    logRolloutsEvery: 10,
+  },
+  reward: {},
+  evaluation: { maxNewTokens: 4096, samples: 1 },
+  cluster: { ...cluster, model: "Qwen/Qwen2.5-VL-7B-Instruct" },
+};
+
+/** The same for 32B, on four nodes of eight. */
+const srpo32b: Spec = {
+  ...srpo7b,
+  preset: "srpo-32b",
+  cluster: {
+    ...cluster,
+    model: "Qwen/Qwen2.5-VL-32B-Instruct",
+    nodes: 4,
+    tensorParallel: 4,
+  },
+};
+
+const presets: Readonly<Record<PresetName, Spec>> = {
+  small,
+  smoke,
+  "srpo-7b": srpo7b,
+  "srpo-32b": srpo32b,
+};
 
 /** Changes to a spec, at any depth. */
 export type SpecChanges = {
@@ -183,7 +285,7 @@ const MEASURES = new Set([
   ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
   ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "cispoMax", "beta", "entropyCoef"],
   ...["stdFloor", "stdEpsilon", "overlongPenalty", "filterLow", "filterHigh"],
-  ...["importanceMin", "importanceMax"],
+  ...["importanceMin", "importanceMax", "engineMemory"],
 ]);
 /** Counts that may be 0: `every 0 steps` is never. */
 const MAY_BE_ZERO = new Set([
@@ -221,7 +323,10 @@ function rangeOf(
     return { fits: (value) => typeof value === "boolean", expected: "true or false" };
   }
   if (typeof old === "string") {
-    const choices: readonly unknown[] = CHOICES[key];
+    const choices: readonly unknown[] | undefined = CHOICES[key];
+    if (choices === undefined) {
+      return { fits: (value) => typeof value === "string", expected: "a text" };
+    }
     return { fits: (value) => choices.includes(value), expected: `one of ${choices.join(", ")}` };
   }
   const whole = !MEASURES.has(key);

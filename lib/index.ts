@@ -36,8 +36,9 @@ export { saveResults } from "./lab/results";
 export { lastRollouts, readRollouts, rolloutTable } from "./lab/rollout-samples";
 export { showTokens, tokenView } from "./lab/token-view";
 export { tokenCells, type TokenCell } from "./lab/token-cells";
-export { showTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
+export { showTable, saveTable, table, toFrame, groupMeans, describeColumns } from "./lab/tables";
 export { showSamples, sampleCards, type Sample } from "./lab/viewer";
+export { browseSamples, sampleBrowser } from "./lab/sample-browser";
 export { showProblems } from "./lab/contact-sheet";
 export { showLab } from "./lab/first-cell";
 export { evaluationSamples, pickTransitions } from "./lab/evaluation-samples";
@@ -54,6 +55,8 @@ export {
 export { comparisonFigures, comparisonTable } from "./lab/comparison";
 export { showTableFigure, type TableFigure } from "./lab/table-figure";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
+export { showComparison } from "./lab/compare";
+export { runRows, showRuns } from "./lab/run-list";
 
 // ---- the method
 export type * from "./types";
@@ -127,6 +130,14 @@ export {
   type MeasuredRow,
   type PublishedTable,
 } from "./bench/published";
+
+// ---- the way to a cluster
+export { writeExport, readExport, type ExportOptions } from "./scale/exports/export";
+export { exportTargets } from "./scale/exports/index";
+export { startRewardServer, type RewardServerOptions } from "./scale/reward-server/server";
+export { preflight } from "./scale/preflight/preflight";
+export { renderFindings, type Finding } from "./scale/preflight/finding";
+export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";

@@ -24,6 +24,7 @@ interface Output {
 }
 
 interface Cell {
+  id: string;
   cell_type: string;
   source: string | string[];
   outputs?: Output[];
@@ -128,6 +129,29 @@ function checkSamples(notebook: Notebook, most: number): void {
   assert.ok((pictures?.length ?? 0) >= count, "a card without its picture");
 }
 
+/**
+ * What a reader sees of an output whatever its numbers are: its forms, the headings of a table, the titles of a figure.
+ * A monitor is left out: it draws nothing for a run that was found on disk.
+ */
+function shapeOf({ source, outputs = [] }: Cell): string[] {
+  if (textOf(source).includes("watch(")) return [];
+  const shapes = outputs.map(({ output_type, name, data = {} }) => {
+    const html = textOf(data["text/html"]);
+    const headings = [...html.matchAll(/<th[ >].*?<\/th>/g)].map(([th]) =>
+      th.replace(/<[^>]+>/g, ""),
+    );
+    const { layout } = (data[PLOTLY_MIME] ?? {}) as {
+      layout?: { annotations?: { text: string }[] };
+    };
+    const titles = (layout?.annotations ?? []).flatMap(
+      ({ text }) => /^<b>.*?<\/b>/.exec(text) ?? [],
+    );
+    return [name ?? output_type, ...Object.keys(data).sort(), ...headings, ...titles].join(" | ");
+  });
+  // Lines of a stream come in as many messages as it pleases.
+  return shapes.filter((shape, i) => shape !== shapes[i - 1]);
+}
+
 describe("notebooks", function () {
   it("are five, in order", () => {
     assert.deepEqual(NAMES, [
@@ -147,6 +171,7 @@ describe("notebooks", function () {
         assert.ok(cell_type !== "code" || lines.length <= 17, lines.join("\n"));
       }
       checkOutputs(notebook);
+      assert.ok(statSync(join(root, "notebooks", name)).size < 1e6, "it has a megabyte and more");
     });
   }
 
@@ -170,8 +195,25 @@ describe("notebooks", function () {
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     });
 
-    /** Runs a notebook from top to bottom and reads what it looks like then. */
-    async function run(name: string): Promise<Notebook> {
+    /** The committed outputs are such as today's code makes. */
+    function checkInStep(name: string, fresh: Notebook): void {
+      const saved = new Map(
+        read(join(root, "notebooks", name)).cells.map((cell) => [cell.id, cell]),
+      );
+      for (const cell of fresh.cells) {
+        assert.deepEqual(
+          shapeOf(saved.get(cell.id) as Cell),
+          shapeOf(cell),
+          `${name}, cell ${cell.id} was saved by other code: npm start -- --in-place`,
+        );
+      }
+    }
+
+    /**
+     * Runs a notebook from top to bottom and reads what it looks like then.
+     * @param options.committed whether what is committed was made by such a run: its first
+     */
+    async function run(name: string, { committed = true } = {}): Promise<Notebook> {
       const target = join(folder, "out", name);
       const runner = join(root, "kernels", "run_notebook.py");
       const running = spawn(python, [runner, name, join(root, "notebooks", name), target], {
@@ -185,6 +227,7 @@ describe("notebooks", function () {
       assert.equal(status, 0, progress);
       const notebook = read(target);
       checkOutputs(notebook);
+      if (committed) checkInStep(name, notebook);
       return notebook;
     }
 
@@ -226,13 +269,16 @@ describe("notebooks", function () {
         /transitions of the rollouts/,
       );
       checkSamples(notebook, 3);
+      assert.ok(
+        bundles(notebook, /^(RR|RW|WR|WW|no transition) .* samples?/, "text/html").length > 0,
+      );
       assert.match(printed(notebook), /3 steps in \d+ s\n/);
       assert.ok(bundles(notebook, /saved as .*figures\/curves\.png/).length > 0);
     });
 
     it("3 again: nothing is trained twice, and it says so", async () => {
       const before = runFiles();
-      const notebook = await run(NAMES[2]);
+      const notebook = await run(NAMES[2], { committed: false });
       assert.deepEqual(runFiles(), before);
       assert.equal(printed(notebook).match(/3 steps in \d+ s \(from disk\)/g)?.length, 2);
       // The curves are there all the same, from the run's directory.
@@ -253,7 +299,12 @@ describe("notebooks", function () {
     it("5: the ablation, overlaid curves, results, and what holds", async () => {
       const notebook = await run(NAMES[4]);
       checkFigures(notebook, /SRPO without/, /Wrong turned right/, /Greedy/);
-      checkTables(notebook, /policy[^]*SRPO without SFT/);
+      checkTables(
+        notebook,
+        /policy[^]*SRPO without SFT/,
+        /3 runs, newest first/,
+        /settings in which the specs differ/,
+      );
       assert.match(printed(notebook), /SRPO beats the base \(greedy\): \d+\.\d against \d+\.\d: /);
       const results = JSON.parse(readFileSync(join(folder, "runs/results.json"), "utf8")) as {
         columns: string[];

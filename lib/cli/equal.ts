@@ -1,8 +1,9 @@
 /** `srpo equal`: whether predictions are the gold answer, and which rule decided. */
 import { Command, Option } from "commander";
 import { fault } from "../engine/errors";
+import { optionalText, textField, type Row } from "../engine/rows";
 import { compareAnswers, equalityRules, type RuleOptions } from "../reflection/answers/rules";
-import { mapRows, optionalText, textField, type Row } from "./io";
+import { mapRows } from "./io";
 
 export const command = new Command("equal")
   .description("Compares answers. Rows {gold, prediction, config?} give {equal, rule}.")

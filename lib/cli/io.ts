@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { fault } from "../engine/errors";
 import { linesOf } from "../engine/lines";
+import { isRow, type Row } from "../engine/rows";
 
 /** What a shell says of a program whose reader went away (128 + SIGPIPE). */
 const READER_GONE = 141;
@@ -60,9 +61,6 @@ function openInput(path: string): NodeJS.ReadableStream {
   return createReadStream(path, { highWaterMark: 1 << 18 });
 }
 
-/** A row of input: a JSON object whose fields nobody has checked. */
-export type Row = Record<string, unknown>;
-
 /**
  * Writes one row of output for every row of input, in order. A row that cannot be used gives `{"error": …, "line": …}` in its
  * place and loses no other.
@@ -98,40 +96,6 @@ function parseRow(text: string): Row {
   } catch (error) {
     throw fault("row", `not JSON (${(error as Error).message})`);
   }
-  if (typeof row === "object" && row !== null && !Array.isArray(row)) return row as Row;
+  if (isRow(row)) return row;
   throw fault("row", "not a JSON object", { got: row });
-}
-
-/** A text field; a number is taken as its text. @throws LabError naming the field */
-export function textField(row: Row, key: string): string {
-  const value = optionalText(row, key);
-  if (value !== undefined) return value;
-  throw fault("row", `no ${key}`, { expected: `a text as "${key}"` });
-}
-
-/** As {@link textField}, `undefined` where the field is absent or null. */
-export function optionalText(row: Row, key: string): string | undefined {
-  const value = row[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "string") return value;
-  if (typeof value === "number") return String(value);
-  throw fault("row", `${key} is no text`, { got: value });
-}
-
-/** A list of texts, `undefined` where the field is absent or null. @throws LabError naming the field */
-export function optionalTexts(row: Row, key: string): string[] | undefined {
-  const value = row[key];
-  if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value) && value.every((v) => typeof v === "string" || typeof v === "number")) {
-    return value.map(String);
-  }
-  throw fault("row", `${key} is no list of texts`, { got: value });
-}
-
-/** A number, `undefined` where the field is absent or null. @throws LabError naming the field */
-export function optionalNumber(row: Row, key: string): number | undefined {
-  const value = row[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "number") return value;
-  throw fault("row", `${key} is no number`, { got: value });
 }

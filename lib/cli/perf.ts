@@ -1,5 +1,5 @@
 /** `srpo perf`: how fast this machine is, on work of a given size. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { ready } from "../engine/backend";
 import { measurePictures, measureSynthetic, type SyntheticWork } from "../perf/grpo";
 import { comparePeers, type PeerWork } from "../perf/peers";
@@ -7,17 +7,18 @@ import { measureDrawing } from "../perf/pictures";
 import { measureStart } from "../perf/start";
 import { announceEngine } from "./engine";
 import { say, writeRow } from "./io";
+import { wholeNumber } from "./numbers";
 
 const grpo = new Command("grpo")
   .description("Full GRPO steps: rollout, reward, update of all weights of the decoder.")
-  .option("--hidden <n>", "width", count, 128)
-  .option("--layers <n>", "decoder layers", count, 4)
-  .option("--prompts <n>", "problems a step", count, 16)
-  .option("--group <n>", "completions a problem", count, 8)
-  .option("--prompt-tokens <n>", "tokens of every prompt", count, 32)
-  .option("--new-tokens <n>", "tokens of every completion", count, 96)
-  .option("--steps <n>", "steps that are measured, after two that are not", count, 10)
-  .option("--threads <n>", "threads of the engine (default: as the engine chooses)", count)
+  .option("--hidden <n>", "width", wholeNumber(1), 128)
+  .option("--layers <n>", "decoder layers", wholeNumber(1), 4)
+  .option("--prompts <n>", "problems a step", wholeNumber(1), 16)
+  .option("--group <n>", "completions a problem", wholeNumber(1), 8)
+  .option("--prompt-tokens <n>", "tokens of every prompt", wholeNumber(1), 32)
+  .option("--new-tokens <n>", "tokens of every completion", wholeNumber(1), 96)
+  .option("--steps <n>", "steps that are measured, after two that are not", wholeNumber(1), 10)
+  .option("--threads <n>", "threads of the engine (default: as the engine chooses)", wholeNumber(1))
   .option(
     "--pictures",
     "the embedded policy and its own problems; completions end where it ends them",
@@ -48,7 +49,7 @@ const peers = new Command("peers")
       .default(["text", "pictures"]),
   )
   .option("--threads <n...>", "numbers of threads", counts, Object.freeze([1, 2]) as number[])
-  .option("--rounds <n>", "turns that each side has", count, 3)
+  .option("--rounds <n>", "turns that each side has", wholeNumber(1), 3)
   .addHelpText(
     "after",
     `
@@ -65,7 +66,7 @@ Example:
 
 const pictures = new Command("pictures")
   .description("The lab's own pictures: drawn, read, and found on disk.")
-  .option("--pictures <n>", "how many", count, 1000)
+  .option("--pictures <n>", "how many", wholeNumber(1), 1000)
   .addHelpText(
     "after",
     `
@@ -78,7 +79,7 @@ Example:
 
 const start = new Command("start")
   .description("From nothing to a policy that can be used.")
-  .option("--runs <n>", "fresh processes", count, 5)
+  .option("--runs <n>", "fresh processes", wholeNumber(1), 5)
   .addHelpText(
     "after",
     `
@@ -97,14 +98,8 @@ export const command = new Command("perf")
   .addCommand(pictures)
   .addCommand(start);
 
-function count(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError("A whole number from 1 is needed.");
-}
-
 function counts(text: string, before: number[] | undefined): number[] {
   // The default counts as what came before.
   const own = before === undefined || Object.isFrozen(before) ? [] : before;
-  return [...own, count(text)];
+  return [...own, wholeNumber(1)(text)];
 }

@@ -1,8 +1,8 @@
 /** `srpo reward`: the method's reward of responses, with its parts and what they were computed from. */
 import { Command, Option } from "commander";
+import { optionalText, type Row } from "../engine/rows";
 import { basePolicyFolder } from "../paths";
 import { loadTokenizer, type Tokenizer } from "../policy/tokenizer";
-import { goldOf } from "../reflection/answer-type";
 import { guards, withGuards } from "../reflection/guards";
 import {
   rewardConfig,
@@ -10,10 +10,8 @@ import {
   type RewardConfig,
   type RewardPreset,
 } from "../reflection/reward-config";
-import { scoreResponse } from "../reflection/rewards";
-import { parseResponse } from "../reflection/template";
-import { mapRows, optionalNumber, optionalText, optionalTexts, textField, UsageError } from "./io";
-import type { Row } from "./io";
+import { scoreRow } from "../reflection/reward-row";
+import { mapRows, UsageError } from "./io";
 
 interface Options {
   in: string;
@@ -24,7 +22,7 @@ interface Options {
 
 export const command = new Command("reward")
   .description(
-    "Scores responses. Rows {response, gold, question_type?, choices?, tokenizer?} give {format, accuracy, " +
+    "Scores responses. Rows {response, gold, question_type?, choices?, truncated?, tokenizer?} give {format, accuracy, " +
       "efficacy, reflection_format, length, total, transition, first, second, faults}.",
   )
   .requiredOption("--in <file>", "JSON lines, or - for stdin")
@@ -72,19 +70,8 @@ function rewardRow(
   tokenizerOf: (folder: string) => Tokenizer,
   explain: boolean,
 ) {
-  const gold = goldOf(
-    textField(row, "gold"),
-    optionalText(row, "question_type"),
-    optionalTexts(row, "choices"),
-  );
   const { countTokens } = tokenizerOf(optionalText(row, "tokenizer") ?? basePolicyFolder);
-  const reward = scoreResponse({
-    response: parseResponse(textField(row, "response")),
-    problem: gold,
-    config,
-    tokenCount: countTokens,
-    firstAccuracy: optionalNumber(row, "first_accuracy"),
-  });
+  const reward = scoreRow(row, { config, countTokens });
   const { format, accuracy, efficacy, reflection_format, length, total } = reward;
   const { transition, first, second, faults, reasons, guards: fired, lengths } = reward;
   return {

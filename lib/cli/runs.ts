@@ -1,6 +1,4 @@
 /** `srpo runs`: the run directories that there are. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
 import { listRuns } from "../lab/runs";
 import { runsFolder } from "../paths";
@@ -13,8 +11,8 @@ export const command = new Command("runs")
   .action(async ({ stage: wanted }: { stage?: string }) => {
     const runs = listRuns(runsFolder()).filter(({ stage }) => (wanted ?? stage) === stage);
     if (runs.length === 0) say(`No runs in ${runsFolder()}.`);
-    for (const { name, stage, preset, hash, steps, changed, folder } of runs) {
-      const finished = existsSync(join(folder, "summary.json"));
-      await writeRow({ name, stage, preset, hash, steps, finished, changed, folder });
+    for (const { name, stage, preset, hash, policy, steps, seconds, changed, folder } of runs) {
+      const finished = seconds !== null;
+      await writeRow({ name, stage, preset, hash, policy, steps, finished, changed, folder });
     }
   });

@@ -18,16 +18,19 @@ export interface StageOptions extends SpecOptions {
   policy: string;
 }
 
-/** A command with the options that make a spec. */
-export function specCommand(name: string): Command {
-  return new Command(name)
-    .option("--preset <name>", "small or smoke (default: LAB_PRESET, else small)")
+/** A command with the options that make a spec, and unless told otherwise the one that runs a stage again. */
+export function specCommand(name: string, { force = true } = {}): Command {
+  const command = new Command(name)
+    .option(
+      "--preset <name>",
+      "small or smoke, for clusters srpo-7b or srpo-32b (default: LAB_PRESET, else small)",
+    )
     .addOption(
       new Option("--set <key=value>", "a setting, e.g. sft.learningRate=1e-4; repeatable")
         .argParser(addSetting)
         .default({}, "none"),
-    )
-    .option("--force", "run it again although it is finished");
+    );
+  return force ? command.option("--force", "run it again although it is finished") : command;
 }
 
 /** A command with the options that every stage of the pipeline has. */
@@ -72,8 +75,16 @@ export function specOf({ preset, set }: SpecOptions): Spec {
   }
 }
 
-/** The pipeline of a spec from a checkpoint, shown on stderr while it runs. */
+/**
+ * The pipeline of a spec from a checkpoint, shown on stderr while it runs.
+ * @throws UsageError where the preset is for a cluster and the policy the embedded one
+ */
 export function openPipeline(spec: Spec, folder: string): Pipeline {
+  if (spec.preset.startsWith("srpo-") && folder === basePolicyFolder) {
+    throw new UsageError(
+      `preset ${spec.preset} is not for the embedded policy: srpo export takes it to a cluster, --policy names a checkpoint`,
+    );
+  }
   let base: PolicyRef | undefined;
   return {
     spec,

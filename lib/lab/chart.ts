@@ -65,7 +65,7 @@ export interface Figure {
   lines?: readonly Line[];
   bars?: Bars;
   references?: readonly Reference[];
-  /** Pixels; 720 × 360 unless told otherwise. */
+  /** Pixels; 720 × 360 unless told otherwise, 380 × 240 beside other panels. */
   width?: number;
   height?: number;
 }
@@ -206,4 +206,32 @@ export function describeFigure(figure: Figure): string {
     out.push(`  ${label}: ${formatNumber(at, axis === "y" ? y.format : x.format)}`);
   }
   return out.join("\n");
+}
+
+/** A point of a curve (`x` a number) or a bar (`x` its group's name), as a figure's numbers are saved. */
+export interface FigureRow {
+  figure: string;
+  series: string;
+  x: number | string;
+  y: number;
+  low?: number;
+  high?: number;
+  [column: string]: unknown;
+}
+
+/** All numbers of a figure, one row a point or bar, series after series. */
+export function figureRows({ title, lines = [], bars }: Figure): FigureRow[] {
+  const rows = (
+    { name, low, high, faint }: Pick<Line, "name" | "low" | "high" | "faint">,
+    xs: readonly (number | string)[],
+    ys: readonly number[],
+  ): FigureRow[] =>
+    xs.map((x, i) => ({
+      ...{ figure: title, series: faint ? `${name} (raw)` : name, x, y: ys[i] },
+      ...(low && high ? { low: low[i], high: high[i] } : {}),
+    }));
+  return [
+    ...lines.flatMap((line) => rows(line, line.x, line.y)),
+    ...(bars?.series ?? []).flatMap((series) => rows(series, bars?.groups ?? [], series.values)),
+  ];
 }

@@ -2,12 +2,13 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { fault } from "../engine/errors";
 import { writeFileAtomic } from "../engine/files";
 import { shownPath } from "../paths";
-import { describeFigure, type Figure } from "./chart";
+import { describeFigure, figureRows, type Figure } from "./chart";
 import { display, escapeMarkup, type MimeBundle, type Surface } from "./display";
+import { toCsv } from "./csv";
 import { toPlotly, type PlotlyFigure } from "./plotly-chart";
+import { checkFileName, type SaveAs } from "./save-as";
 import { gridSize, renderSvg, type SvgOptions } from "./svg-chart";
 
 /** The MIME type of JupyterLab's plotly renderer (PyPI `plotly`). */
@@ -36,7 +37,7 @@ export async function renderPng(
     .toBuffer();
 }
 
-/** The figures as `{ data, layout }` for plotly. */
+/** The figures as `{ data, layout, config }` for plotly. */
 export function plotlyFigure(
   figures: Figure | readonly Figure[],
   options: FigureOptions = {},
@@ -68,13 +69,13 @@ export async function figureBundle(
 /** Shows the figures in the cell; with `save`, writes them to files as well and says where. */
 export async function showFigure(
   figures: Figure | readonly Figure[],
-  options: FigureOptions & { save?: { folder: string; name: string }; surface?: Surface } = {},
+  options: FigureOptions & { save?: SaveAs; surface?: Surface } = {},
 ): Promise<void> {
   const { save, surface } = options;
   const bundle = await figureBundle(figures, options);
   if (save !== undefined) {
     const saved = await saveFigure(figures, save.folder, save.name, options);
-    bundle["text/plain"] += `\n  saved as ${shownPath(saved.png)} (also svg, json, html)`;
+    bundle["text/plain"] += `\n  saved as ${shownPath(saved.png)} (also svg, json, csv, html)`;
   }
   await display(bundle, { surface });
 }
@@ -83,14 +84,16 @@ export async function showFigure(
 export interface SavedFigure {
   svg: string;
   png: string;
-  /** plotly's `{ data, layout }`. */
+  /** plotly's `{ data, layout, config }`. */
   json: string;
+  /** One line a point or bar, see {@link figureRows}. */
+  csv: string;
   /** An interactive page that needs no network: the folder holds plotly.js beside it. */
   html: string;
 }
 
 /**
- * Writes `name`.svg, .png, .json and .html into `folder`, each whole or not at all.
+ * Writes `name`.svg, .png, .json, .csv and .html into `folder`, each whole or not at all.
  * @throws LabError when `name` is not a plain file name, or the folder cannot be written
  */
 export async function saveFigure(
@@ -99,18 +102,17 @@ export async function saveFigure(
   name: string,
   options: FigureOptions = {},
 ): Promise<SavedFigure> {
-  if (!/^[\w][\w.-]*$/.test(name)) {
-    throw fault("saveFigure", "the name cannot be a file name", {
-      got: name,
-      expected: "letters, digits, dots, hyphens and underscores",
-    });
-  }
+  checkFileName("saveFigure", name);
   const path = (ending: string): string => join(folder, `${name}.${ending}`);
-  const saved = { svg: path("svg"), png: path("png"), json: path("json"), html: path("html") };
+  const saved = {
+    ...{ svg: path("svg"), png: path("png") },
+    ...{ json: path("json"), csv: path("csv"), html: path("html") },
+  };
   const json = JSON.stringify(plotlyFigure(figures, options));
   writeFileAtomic(saved.svg, renderSvg(figures, options));
   writeFileAtomic(saved.png, await renderPng(figures, options));
   writeFileAtomic(saved.json, json + "\n");
+  writeFileAtomic(saved.csv, toCsv(many(figures).flatMap(figureRows)));
   writeFileAtomic(saved.html, page(many(figures)[0].title, json));
   placePlotly(folder);
   return saved;
@@ -127,7 +129,7 @@ function page(title: string, json: string): string {
 <div id="figure"></div>
 <script>
 const figure = ${figure};
-Plotly.newPlot("figure", figure.data, figure.layout, { responsive: true, displaylogo: false });
+Plotly.newPlot("figure", figure.data, figure.layout, { ...figure.config, responsive: true });
 </script>
 </html>
 `;

@@ -18,8 +18,8 @@ export interface LabInfo {
   };
   /** One line; {@link hardware} unless told otherwise. */
   hardware?: string;
-  /** How long each stage takes on hardware like this, in seconds; a stage whose run is there already takes none. */
-  stages?: readonly { name: string; seconds: number; done?: boolean }[];
+  /** How long each stage takes here, in seconds, where it has not run before. */
+  stages?: readonly { name: string; seconds: number }[];
 }
 
 /** What the notebook runs on and with, as the value of its first cell. */
@@ -40,11 +40,10 @@ export function labInfo(info: LabInfo): Displayable {
     ["seed", String(info.seed)],
   ];
   if (stages.length > 0) {
-    const left = stages.reduce((sum, { seconds, done }) => sum + (done ? 0 : seconds), 0);
-    const times = stages.map(({ name, seconds, done }) =>
-      done ? `${name} done` : `${name} about ${formatSeconds(seconds)}`,
-    );
-    lines.push(["time", `${times.join(" · ")} · in all about ${formatSeconds(left)}`]);
+    const all = stages.reduce((sum, { seconds }) => sum + seconds, 0);
+    const times = stages.map(({ name, seconds }) => `${name} about ${formatSeconds(seconds)}`);
+    const whole = times.length > 1 ? ` · in all about ${formatSeconds(all)}` : "";
+    lines.push(["time", `${times.join(" · ")}${whole}; what has run before is read from disk`]);
   }
   const warning = engine.warning ?? "";
   return displayable(() => ({

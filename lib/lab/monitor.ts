@@ -15,7 +15,8 @@ import {
   type Surface,
 } from "./display";
 import { figureBundle } from "./figure";
-import { renderSvg } from "./svg-chart";
+import { PANEL, renderSvg } from "./svg-chart";
+import { EDGE, FAINT, FONT } from "./theme";
 
 /** One chart of a monitor; several metrics share it as several curves. */
 export interface MonitorChart {
@@ -37,6 +38,8 @@ export interface MonitorOptions {
   charts?: readonly MonitorChart[];
   /** Milliseconds; a test gives its own clock. */
   clock?: () => number;
+  /** Bytes that the process holds; a test gives its own. */
+  memory?: () => number;
   surface?: Surface;
 }
 
@@ -69,9 +72,7 @@ export interface Monitor {
 
 const FRAME_MS = 250;
 const LINE_MS = 10_000;
-const HEIGHT = 240;
-/** Width of the progress bar, and of one chart of several; one alone has the whole width. */
-const WIDTH = 420;
+const BAR_WIDTH = 420;
 
 export function createMonitor(options: MonitorOptions): Monitor {
   const clock = options.clock ?? Date.now;
@@ -88,6 +89,8 @@ export function createMonitor(options: MonitorOptions): Monitor {
     warnings: new Map(),
     changes: 0,
     ended: false,
+    memory: options.memory ?? residentBytes,
+    peak: 0,
   };
   const surface = options.surface ?? currentSurface();
   const live = createDisplay({ surface: options.surface });
@@ -110,6 +113,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     }
     drawnAt = now;
     drawnChanges = state.changes;
+    state.peak = Math.max(state.peak, state.memory());
     draw.frame(state, now);
   };
   const end = async (outcome: string): Promise<void> => {
@@ -177,6 +181,9 @@ interface State {
   /** How often anything changed; a frame is drawn only after a change. */
   changes: number;
   ended: boolean;
+  memory: () => number;
+  /** The most memory that a frame saw, in bytes. */
+  peak: number;
 }
 
 interface Frames {
@@ -232,7 +239,7 @@ function liveFrame(state: State, now: number): MimeBundle {
   const words = progressWords(state, now);
   const percent = Math.min(100, (100 * state.step) / Math.max(1, state.total));
   const note =
-    state.note === "" ? "" : `<div style="color:#5F6368">${escapeMarkup(state.note)}</div>`;
+    state.note === "" ? "" : `<div style="color:${FAINT}">${escapeMarkup(state.note)}</div>`;
   const warnings = warningLines(state).map(
     (text) => `<div style="color:${PALETTE[1]}">${escapeMarkup(text)}</div>`,
   );
@@ -241,9 +248,9 @@ function liveFrame(state: State, now: number): MimeBundle {
   return {
     "text/plain": [[state.title, ...words].join(" · "), ...warningLines(state)].join("\n"),
     "text/html":
-      `<div style="font-family:sans-serif;font-size:13px">` +
+      `<div style="font-family:${FONT};font-size:13px">` +
       `<div><b>${escapeMarkup(state.title)}</b> · ${escapeMarkup(words.join(" · "))}</div>` +
-      `<div style="background:#E3E6EA;height:6px;max-width:${WIDTH}px;margin:4px 0">` +
+      `<div style="background:${EDGE};height:6px;max-width:${BAR_WIDTH}px;margin:4px 0">` +
       `<div style="background:${PALETTE[0]};height:6px;width:${percent.toFixed(1)}%"></div></div>` +
       `${note}${warnings.join("")}${svg}</div>`,
   };
@@ -260,11 +267,12 @@ function warningLine({ steps, last, sentence }: Warned, unit: string): string {
   return `⚠ ${unit} ${last}${often}: ${sentence}`;
 }
 
-/** `["40 %", "80/200 steps", "1.25 steps/s", "1m36s left", "1m04s"]`; the speed counts this session's steps only. */
-function progressWords(
-  { step, total, unit, started, firstStep, ended }: State,
-  now: number,
-): string[] {
+/**
+ * `["40 %", "80/200 steps", "1.25 steps/s", "1m36s left", "1m04s elapsed", "0.8 GB"]`; the speed counts this session's steps
+ * only.
+ */
+function progressWords(state: State, now: number): string[] {
+  const { step, total, unit, started, firstStep, ended } = state;
   const seconds = (now - started) / 1000;
   const done = firstStep === null ? 0 : step - firstStep;
   const words = [`${Math.floor((100 * step) / Math.max(1, total))} %`, `${step}/${total} ${unit}s`];
@@ -275,7 +283,15 @@ function progressWords(
     );
     if (step < total && !ended) words.push(`${formatSeconds((total - step) / speed)} left`);
   }
-  return [...words, `${formatSeconds(seconds)} elapsed`];
+  words.push(`${formatSeconds(seconds)} elapsed`);
+  const bytes = ended ? state.peak : state.memory();
+  if (bytes > 0) words.push(`${ended ? "at most " : ""}${(bytes / 1e9).toFixed(1)} GB`);
+  return words;
+}
+
+/** What the operating system has given this process: tensors of the native engine, which V8 does not know of, included. */
+function residentBytes(): number {
+  return process.memoryUsage.rss();
 }
 
 /** Seconds as `42s`, `3m12s` or `2h05m`. */
@@ -293,8 +309,7 @@ function monitorFigures(state: State): Figure[] {
     title,
     x: { title: state.unit },
     y: { title: "", format, min, max },
-    width: state.charts.length === 1 ? 720 : WIDTH,
-    height: HEIGHT,
+    height: PANEL.height,
     lines: metrics.flatMap((name): Line[] => {
       const known = rows.filter(([, row]) => row[name] !== undefined);
       if (known.length === 0) return [];

@@ -1,10 +1,12 @@
 /** Figures as plotly's JSON, which JupyterLab's plotly renderer and the saved HTML page make interactive. */
 import { checkFigure, colours, type Axis, type Figure, type Line } from "./chart";
+import { fileNameOf } from "./save-as";
 
 /** What `Plotly.newPlot` takes; a plain object, as the renderer refuses a string. */
 export interface PlotlyFigure {
   data: Record<string, unknown>[];
   layout: Record<string, unknown>;
+  config: Record<string, unknown>;
 }
 
 export interface PlotlyOptions {
@@ -48,7 +50,19 @@ export function toPlotly(figures: readonly Figure[], options: PlotlyOptions): Pl
       y: shrink(cell(rows - 1 - row, rows, 0.14), 0.2),
     });
   });
-  return { data, layout };
+  return { data, layout, config: toolbar(fileNameOf(figures[0].title)) };
+}
+
+/** What the toolbar above a graph offers. */
+function toolbar(filename: string): PlotlyFigure["config"] {
+  return {
+    displaylogo: false,
+    // By default a button would send the figure to plotly's servers.
+    showSendToCloud: false,
+    // The camera saves what scales; a right click on the picture that stands there first saves a PNG.
+    toImageButtonOptions: { format: "svg", filename },
+    modeBarButtonsToAdd: ["downloadjson"],
+  };
 }
 
 interface Place {

@@ -57,28 +57,41 @@ export function rolloutTable(rows: readonly RolloutRow[]): Row[] {
   }));
 }
 
+/** What a sample needs of a rollout; one that was just made has it, and one that was written down. */
+export type ShownRollout = Pick<
+  RolloutRow,
+  "text" | "truncated" | "reward" | "paid" | "total" | "advantage"
+>;
+
+/** A rollout of a step as a sample that the viewer shows. */
+export function rolloutSample(problem: Problem, step: number, rollout: ShownRollout): Sample {
+  const { text, truncated, reward, paid, total, advantage } = rollout;
+  return {
+    problem,
+    response: parseResponse(text, { truncated }),
+    firstCorrect: reward.first.correct,
+    secondCorrect: reward.second?.correct ?? null,
+    transition: reward.transition,
+    rewards: paid,
+    total,
+    label: `step ${step}, advantage ${advantage.toFixed(2)}`,
+  };
+}
+
 /**
  * The rollouts that were written down last, best paid first.
  * @param folder of the run
  * @param problems those that the run trained on; a rollout of another problem is left out
+ * @param options.step another step that was written down
  */
-export function lastRollouts(folder: string, problems: readonly Problem[]): Sample[] {
+export function lastRollouts(
+  folder: string,
+  problems: readonly Problem[],
+  options: { step?: number } = {},
+): Sample[] {
   const byId = new Map(problems.map((problem) => [problem.id, problem]));
-  return readRollouts(folder).flatMap((row): Sample[] => {
-    const { step, problem: id, text, truncated, reward, paid, total, advantage } = row;
-    const problem = byId.get(id);
-    if (problem === undefined) return [];
-    return [
-      {
-        problem,
-        response: parseResponse(text, { truncated }),
-        firstCorrect: reward.first.correct,
-        secondCorrect: reward.second?.correct ?? null,
-        transition: reward.transition,
-        rewards: paid,
-        total,
-        label: `step ${step}, advantage ${advantage.toFixed(2)}`,
-      },
-    ];
+  return readRollouts(folder, options).flatMap((row): Sample[] => {
+    const problem = byId.get(row.problem);
+    return problem === undefined ? [] : [rolloutSample(problem, row.step, row)];
   });
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fault } from "../engine/errors";
 import { readJsonl } from "../engine/files";
+import type { RunSummary } from "../train/run";
 import { PALETTE, type Figure, type Line } from "./chart";
 
 /** A run directory, read. */
@@ -15,8 +16,14 @@ export interface Run {
   hash: string;
   /** `spec.json`: everything that determines the run. */
   spec: Record<string, unknown>;
-  /** Steps in `metrics.jsonl`. */
+  /** What the stage's result is called, e.g. `SRPO`; empty until it has ended. */
+  policy: string;
+  /** Steps that are done. */
   steps: number;
+  /** How long the work took; `null` until it has ended. */
+  seconds: number | null;
+  /** The greedy accuracy that an evaluation found; `null` elsewhere. */
+  accuracy: number | null;
   /** When its files last changed. */
   changed: Date;
 }
@@ -48,11 +55,12 @@ export function readRun(folder: string): Run {
       try: "run the stage again, or remove the folder",
     });
   }
+  const summary = readSummary(folder);
   const name = basename(folder);
   // A stage's or preset's name may hold hyphens; the hash has none, and the stages' names are one word.
   const [, stage, preset, hash] = /^([^-]+)-(.+)-([^-]+)$/.exec(name) ?? [null, name, "", ""];
   const metrics = join(folder, "metrics.jsonl");
-  const dated = existsSync(metrics) ? metrics : file;
+  const dated = [metrics, join(folder, "summary.json")].filter((path) => existsSync(path));
   return {
     folder,
     name,
@@ -60,9 +68,20 @@ export function readRun(folder: string): Run {
     preset,
     hash,
     spec: spec as Record<string, unknown>,
-    steps: readMetrics(folder).length,
-    changed: statSync(dated).mtime,
+    policy: summary?.policy ?? "",
+    steps: summary?.steps ?? readMetrics(folder).length,
+    seconds: summary?.seconds ?? null,
+    accuracy: summary?.accuracy ?? null,
+    changed: statSync(dated[0] ?? file).mtime,
   };
+}
+
+type Ended = RunSummary & { policy?: string; accuracy?: number };
+
+/** What the end of a run left; `undefined` while it has not ended. */
+function readSummary(folder: string): Ended | undefined {
+  const file = join(folder, "summary.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Ended) : undefined;
 }
 
 /**
@@ -135,14 +154,20 @@ export function movingAverage(values: readonly number[], weight: number): number
   });
 }
 
-/** The keys (`grpo.learningRate`) in which the runs' specs differ: one row a key, one column a run. */
-export function specDifferences(runs: readonly Run[]): Record<string, string>[] {
+/**
+ * The keys (`grpo.learningRate`) in which the runs' specs differ: one row a key, one column a run.
+ * @param names of the columns; the runs' own unless told otherwise
+ */
+export function specDifferences(
+  runs: readonly Run[],
+  names: readonly string[] = runs.map(({ name }) => name),
+): Record<string, string>[] {
   const flat = runs.map((run) => flatten(run.spec));
   const keys = [...new Set(flat.flatMap((spec) => [...spec.keys()]))].sort();
   return keys.flatMap((key) => {
     const values = flat.map((spec) => spec.get(key) ?? "–");
     if (values.every((value) => value === values[0])) return [];
-    return [{ key, ...Object.fromEntries(runs.map((run, i) => [run.name, values[i]])) }];
+    return [{ key, ...Object.fromEntries(names.map((name, i) => [name, values[i]])) }];
   });
 }
 

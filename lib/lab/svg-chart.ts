@@ -25,6 +25,9 @@ export interface SvgOptions {
   columns?: number;
 }
 
+/** Two panels beside each other fit a notebook in a window of 1400 pixels whose file browser is open. */
+export const PANEL = { width: 380, height: 240 };
+
 const GRID = "#E3E6EA";
 const HEADING = 30;
 /** Characters of a bar group's name when the names must be slanted, and their angle. */
@@ -34,8 +37,9 @@ const SLANT = 28;
 /** The width and height that `figures` take as a grid of panels. */
 export function gridSize(figures: readonly Figure[], options: SvgOptions = {}): Grid {
   const columns = Math.max(1, Math.min(options.columns ?? 2, figures.length));
-  const width = Math.max(...figures.map((figure) => figure.width ?? 720));
-  const height = Math.max(...figures.map((figure) => figure.height ?? 360));
+  const usual = columns === 1 ? { width: 720, height: 360 } : PANEL;
+  const width = Math.max(...figures.map((figure) => figure.width ?? usual.width));
+  const height = Math.max(...figures.map((figure) => figure.height ?? usual.height));
   const rows = Math.ceil(figures.length / columns);
   const top = options.heading === undefined ? 0 : HEADING;
   return { columns, rows, width, height, top };

@@ -3,9 +3,13 @@
  *
  * danfo loads tfjs-node, so it is loaded at the first table and after the engine has chosen the one tfjs of the process.
  */
+import { join } from "node:path";
 import type { DataFrame } from "danfojs-node";
 import { describeEngine } from "../engine/backend";
 import { fault } from "../engine/errors";
+import { writeFileAtomic } from "../engine/files";
+import { shownPath } from "../paths";
+import { toCsv } from "./csv";
 import {
   display,
   displayable,
@@ -14,6 +18,7 @@ import {
   type MimeBundle,
   type Surface,
 } from "./display";
+import { checkFileName, fileNameOf, type SaveAs } from "./save-as";
 
 type Danfo = typeof import("danfojs-node");
 
@@ -49,16 +54,20 @@ function loadDanfo(): Danfo {
  * @throws LabError naming a column that no row has
  */
 export function toFrame(rows: readonly Row[], columns?: readonly string[]): DataFrame {
-  const known = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const missing = columns?.find((column) => rows.length > 0 && !known.includes(column));
-  if (missing !== undefined) {
-    throw fault("toFrame", `no row has a column "${missing}"`, { expected: known.join(", ") });
-  }
-  const names = [...(columns ?? known)];
+  const names = columnsOf("toFrame", rows, columns);
   const values = names.map((name) => columnValues(rows.map((row) => row[name])));
   const data = rows.map((_, i) => values.map((column) => column[i]));
   const { DataFrame } = loadDanfo();
   return new DataFrame(data, { columns: names });
+}
+
+function columnsOf(where: string, rows: readonly Row[], wanted?: readonly string[]): string[] {
+  const known = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const missing = wanted?.find((column) => rows.length > 0 && !known.includes(column));
+  if (missing !== undefined) {
+    throw fault(where, `no row has a column "${missing}"`, { expected: known.join(", ") });
+  }
+  return [...(wanted ?? known)];
 }
 
 /** danfo's statistics throw on `null` in a column of numbers but know NaN, and its texts must be texts. */
@@ -77,12 +86,42 @@ export function table(rows: readonly Row[], options: TableOptions = {}): Display
   return displayable(() => tableBundle(rows, options));
 }
 
-/** Shows the rows as a table. @throws LabError naming a column that no row has */
+/**
+ * Shows the rows as a table; with `save`, writes them to files as well and says where.
+ * @throws LabError naming a column that no row has
+ */
 export async function showTable(
   rows: readonly Row[],
-  options: TableOptions & { surface?: Surface } = {},
+  options: TableOptions & { save?: SaveAs; surface?: Surface } = {},
 ): Promise<void> {
-  await display(tableBundle(rows, options), { surface: options.surface });
+  const { save, surface } = options;
+  const bundle = tableBundle(rows, options);
+  if (save !== undefined) {
+    const { csv } = saveTable(rows, save.folder, save.name, options);
+    const where = `saved as ${shownPath(csv)} (also json)`;
+    bundle["text/plain"] += `\n${where}`;
+    bundle["text/html"] += `<div>${escapeMarkup(where)}</div>`;
+  }
+  await display(bundle, { surface });
+}
+
+/**
+ * Writes all rows to `name`.csv and `name`.json in `folder`, each whole or not at all, numbers unrounded.
+ * @throws LabError when `name` is not a plain file name, or naming a column that no row has
+ */
+export function saveTable(
+  rows: readonly Row[],
+  folder: string,
+  name: string,
+  options: Pick<TableOptions, "columns"> = {},
+): { csv: string; json: string } {
+  checkFileName("saveTable", name);
+  const columns = columnsOf("saveTable", rows, options.columns);
+  const saved = { csv: join(folder, `${name}.csv`), json: join(folder, `${name}.json`) };
+  const picked = rows.map((row) => Object.fromEntries(columns.map((key) => [key, row[key]])));
+  writeFileAtomic(saved.csv, toCsv(rows, columns));
+  writeFileAtomic(saved.json, JSON.stringify(picked, null, 2) + "\n");
+  return saved;
 }
 
 /** The table as HTML and as aligned text. */
@@ -98,7 +137,8 @@ export function tableBundle(rows: readonly Row[], options: TableOptions = {}): M
   const right = names.map((_, i) => values.every((row) => typeof row[i] === "number"));
   const more = rows.length > limit ? `… and ${rows.length - limit} more rows` : "";
   return {
-    "text/html": htmlTable({ names, cells, right, caption, more }),
+    "text/html":
+      htmlTable({ names, cells, right, caption, more }) + csvLink(toCsv(rows, names), caption),
     "text/plain": textTable({ names, cells, right, caption, more }),
   };
 }
@@ -178,6 +218,16 @@ function htmlTable({ names, cells, right, caption, more }: Cells): string {
     `<tbody>${cells.map((row) => line("td", row)).join("")}</tbody></table>` +
     (more ? `<div>${more}</div>` : "")
   );
+}
+
+/** Rows in more bytes than this are saved by a call, not by a click: a notebook keeps each link. */
+const LINK_BYTES = 20_000;
+
+/** A link that downloads all rows without a server; a notebook that is not trusted shows its word alone. */
+function csvLink(csv: string, caption = "table"): string {
+  if (csv.length > LINK_BYTES) return "";
+  const data = Buffer.from(csv).toString("base64");
+  return `<div style="font-size:11px;padding:2px 10px"><a download="${fileNameOf(caption)}.csv" href="data:text/csv;charset=utf-8;base64,${data}">CSV</a></div>`;
 }
 
 function textTable({ names, cells, right, caption, more }: Cells): string {

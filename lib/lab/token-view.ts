@@ -10,6 +10,7 @@ import {
   type Surface,
 } from "./display";
 import type { LoggedRollout } from "./rollout-samples";
+import { EDGE, FONT } from "./theme";
 import { tokenCells, type ClipRule, type TokenCell, type TokenPart } from "./token-cells";
 
 /**
@@ -52,8 +53,8 @@ export function tokensBundle(
   );
   return {
     "text/html":
-      `<div style="font-family:sans-serif;font-size:13px;border:1px solid #D0D4D9;border-radius:6px;` +
-      `background:#FFFFFF;color:#222222;padding:10px;max-width:980px">${escapeMarkup(head)}${html.join("")}</div>`,
+      `<div style="font-family:${FONT};font-size:13px;border:1px solid ${EDGE};border-radius:6px;` +
+      `padding:10px;max-width:980px">${escapeMarkup(head)}${html.join("")}</div>`,
     "text/plain": [head, ...views.map(({ title, words }) => `${title}: ${words(cells)}`)].join(
       "\n",
     ),
@@ -75,7 +76,7 @@ interface View {
 }
 
 const [BLUE, ORANGE, GREEN, PINK] = PALETTE;
-const GREY = "#E3E6EA";
+const GREY = "#80808033";
 
 const PART_COLOURS: Record<TokenPart, string | undefined> = {
   firstThink: shade(BLUE, 0.25),
@@ -196,7 +197,7 @@ function tokenSpan(cell: TokenCell, i: number, colour: string | undefined): stri
   // A special token has no text of its own, but it was chosen as every other.
   const shown = text === "" ? "∎" : text;
   const background = colour === undefined ? "" : `background:${colour};`;
-  return `<span title="${escapeMarkup(words.join("\n"))}" style="${background}border-radius:2px;box-shadow:inset 0 0 0 0.5px #D0D4D9">${escapeMarkup(shown)}</span>`;
+  return `<span title="${escapeMarkup(words.join("\n"))}" style="${background}border-radius:2px;box-shadow:inset 0 0 0 0.5px ${EDGE}">${escapeMarkup(shown)}</span>`;
 }
 
 function swatch({ name, colour }: Colour): string {

@@ -12,6 +12,7 @@ import {
   type MimeBundle,
   type Surface,
 } from "./display";
+import { EDGE, FAINT, FONT } from "./theme";
 
 /** One response to a problem, judged. */
 export interface Sample {
@@ -28,7 +29,8 @@ export interface Sample {
   label?: string;
 }
 
-const WORDS: Record<Transition, string> = {
+/** Each transition in words. */
+export const TRANSITION_WORDS: Readonly<Record<Transition, string>> = {
   RR: "right, stays right",
   RW: "right, turns wrong",
   WR: "wrong, turns right",
@@ -50,14 +52,20 @@ export function sampleCards(samples: readonly Sample[]): Displayable {
 
 /** The cards as HTML and as text. */
 export async function samplesBundle(samples: readonly Sample[]): Promise<MimeBundle> {
-  const cards = await Promise.all(samples.map(card));
+  const cards = await Promise.all(samples.map(sampleCard));
   return {
-    "text/html": `<div style="font-family:sans-serif;font-size:13px;line-height:1.45">${cards.join("")}</div>`,
+    "text/html": cardStack(cards),
     "text/plain": samples.map(sampleText).join("\n\n"),
   };
 }
 
-async function card(sample: Sample): Promise<string> {
+/** Cards, or what holds them, in the type that they are read in. */
+export function cardStack(cards: readonly string[]): string {
+  return `<div style="font-family:${FONT};font-size:13px;line-height:1.45">${cards.join("")}</div>`;
+}
+
+/** One sample as HTML. */
+export async function sampleCard(sample: Sample): Promise<string> {
   const { problem, response, rewards, total, label } = sample;
   const pictures = await Promise.all(problem.images.map(picture));
   const { first, second } = markedSolutions(response);
@@ -66,10 +74,10 @@ async function card(sample: Sample): Promise<string> {
     .join(" · ");
   const faults = response.faults.length > 0 ? line("faults", response.faults.join(", ")) : "";
   return (
-    `<div style="border:1px solid #D0D4D9;border-radius:6px;background:#FFFFFF;color:#222222;margin:8px 0;padding:10px;display:flex;gap:14px;max-width:980px">` +
+    `<div style="border:1px solid ${EDGE};border-radius:6px;margin:8px 0;padding:10px;display:flex;gap:14px;max-width:980px">` +
     `<div style="flex:0 0 200px">${pictures.join("")}</div>` +
     `<div style="flex:1;min-width:0">` +
-    `<div style="color:#5F6368">${head}${transitionBadge(sample.transition)}</div>` +
+    `<div style="color:${FAINT}">${head}${transitionBadge(sample.transition)}</div>` +
     `<div style="margin:4px 0"><b>${escapeMarkup(problem.question)}</b></div>` +
     line("gold answer", problem.answer) +
     part("first solution", first, response.first, sample.firstCorrect) +
@@ -109,8 +117,8 @@ export function wordDiff(before: string, after: string): { first: string; second
   let [first, second] = ["", ""];
   for (const { value, added, removed } of diffWordsWithSpace(before, after)) {
     const text = escapeMarkup(value);
-    if (added) second += `<ins style="background:#D5EDE4">${text}</ins>`;
-    else if (removed) first += `<del style="background:#FBE3D3">${text}</del>`;
+    if (added) second += `<ins style="background:rgba(0,158,115,0.22)">${text}</ins>`;
+    else if (removed) first += `<del style="background:rgba(213,94,0,0.22)">${text}</del>`;
     else [first, second] = [first + text, second + text];
   }
   return { first, second };
@@ -123,7 +131,8 @@ function part(name: string, marked: string, { answer }: Solution, right: boolean
   );
 }
 
-function mark(right: boolean | null): string {
+/** ✓ or ✗ and the word; nothing where nobody judged. */
+export function mark(right: boolean | null): string {
   if (right === null) return "";
   const [sign, colour] = right ? ["✓ right", PALETTE[2]] : ["✗ wrong", PALETTE[1]];
   return `<span style="color:${colour}"><b>${sign}</b></span>`;
@@ -131,7 +140,7 @@ function mark(right: boolean | null): string {
 
 function transitionBadge(transition: Transition | null | undefined): string {
   if (!transition) return "";
-  return ` · <span style="border:1px solid #D0D4D9;border-radius:3px;padding:0 5px"><b>${transition}</b> ${WORDS[transition]}</span>`;
+  return ` · <span style="border:1px solid ${EDGE};border-radius:3px;padding:0 5px"><b>${transition}</b> ${TRANSITION_WORDS[transition]}</span>`;
 }
 
 function line(name: string, text: string): string {
@@ -149,16 +158,17 @@ function rewardBars(rewards: Sample["rewards"], total: number | undefined): stri
     const bar = `<div style="width:${width}px;height:9px;background:${colour}"></div>`;
     return `<tr><td style="padding:0 8px 0 0;text-align:left">${escapeMarkup(name)}</td><td style="padding:0;width:84px">${bar}</td><td style="padding:0 0 0 8px;text-align:right">${round(value)}</td></tr>`;
   });
-  return `<table style="margin:6px 0 0;font-size:12px;color:#222222">${rows.join("")}</table>`;
+  return `<table style="margin:6px 0 0;font-size:12px">${rows.join("")}</table>`;
 }
 
 async function picture(path: string): Promise<string> {
   try {
     const bytes = await sharp(path)
-      .resize({ width: 400, height: 400, fit: "inside", withoutEnlargement: true })
-      .png()
+      .resize({ width: 320, height: 320, fit: "inside", withoutEnlargement: true })
+      // A drawn picture has few colours, and a saved notebook keeps every card.
+      .png({ palette: true, colours: 64, compressionLevel: 9 })
       .toBuffer();
-    return `<img src="data:image/png;base64,${bytes.toString("base64")}" alt="picture of the problem" style="width:200px;border:1px solid #E3E6EA"/>`;
+    return `<img src="data:image/png;base64,${bytes.toString("base64")}" alt="picture of the problem" style="width:200px;border:1px solid ${EDGE}"/>`;
   } catch (error) {
     const why = (error as Error).message;
     return `<div style="color:${PALETTE[1]}">no picture: ${escapeMarkup(shownPath(path))} (${escapeMarkup(why)})</div>`;
@@ -177,7 +187,7 @@ export function sampleText(sample: Sample): string {
   const head = [problem.family, problem.id, ...(label ? [label] : [])].join(" · ");
   const parsed = hasAnything(response.first) || hasAnything(response.second);
   return [
-    transition ? `── ${head} · ${transition} (${WORDS[transition]})` : `── ${head}`,
+    transition ? `── ${head} · ${transition} (${TRANSITION_WORDS[transition]})` : `── ${head}`,
     `question: ${problem.question}`,
     ...problem.images.map((path) => `picture: ${shownPath(path)}`),
     `gold answer: ${problem.answer}`,

@@ -1,6 +1,10 @@
-/** Shows a stage while it runs: what a stage tells its {@link Watcher}, on the lab's monitor. */
+/** Shows a stage while it runs: what a stage tells its {@link Watcher}, on the lab's monitor, and its last rollouts below. */
 import type { Watcher } from "../stages/context";
+import type { Rollout } from "../train/rollouts";
+import { createDisplay, currentSurface } from "./display";
 import { createMonitor, type Monitor, type MonitorOptions } from "./monitor";
+import { rolloutSample } from "./rollout-samples";
+import { samplesBundle, type Sample } from "./viewer";
 
 /** What a monitor draws of a stage: its charts, and what one of its steps is called. */
 export type StageView = Pick<MonitorOptions, "charts" | "unit">;
@@ -29,6 +33,7 @@ export const stageViews = {
         metrics: ["accuracy/first", "accuracy/second", "accuracy/final"],
         ...accuracy,
       },
+      { title: "loss", metrics: ["loss"] },
       { title: "completion length", metrics: ["completions/mean_length"], min: 0 },
       {
         title: "clip ratio",
@@ -56,26 +61,82 @@ export const stageViews = {
   },
 } as const satisfies Record<string, StageView>;
 
+/** Pictures are read and drawn for each change of the rollouts, so they change less often than the curves. */
+const ROLLOUTS_MS = 1000;
+
 /**
  * A watcher that draws: in a notebook below the cell, in a terminal as a line on stderr. A stage that has nothing to do,
  * because its run is finished, draws nothing.
  * @param title what runs, e.g. `GRPO`
+ * @param options.rollouts of a step's rollouts so many are shown, from the best paid to the worst; 3 unless told otherwise
  */
 export function watch(
   title: string,
-  { charts, unit, surface }: StageView & Pick<MonitorOptions, "surface"> = {},
+  {
+    charts,
+    unit,
+    rollouts: count = 3,
+    surface,
+  }: StageView & Pick<MonitorOptions, "surface"> & { rollouts?: number } = {},
 ): Required<Watcher> {
   let monitor: Monitor | undefined;
+  const cards = liveSamples(surface);
   return {
     begin: (total, earlier) => {
       monitor = createMonitor({ title, total, charts, unit, surface });
       monitor.preload(earlier);
     },
     step: (step, metrics, notes) => monitor?.update(step, metrics, notes),
+    rollouts: (step, rollouts) => {
+      if (count > 0) cards.show(spread(rollouts, count).map((one) => liveSample(step, one)));
+    },
     end: async (reason) => {
       const ending = monitor;
       monitor = undefined;
+      await cards.settle();
       await (reason === undefined ? ending?.finish() : ending?.stop(reason));
+    },
+  };
+}
+
+function liveSample(step: number, rollout: Rollout): Sample {
+  const { text, truncated } = rollout.completion;
+  return rolloutSample(rollout.problem, step, { ...rollout, text, truncated });
+}
+
+/** So many of the rollouts, evenly from the best paid to the worst. */
+function spread(rollouts: readonly Rollout[], count: number): Rollout[] {
+  const ranked = [...rollouts].sort((a, b) => b.total - a.total);
+  const picked = Math.min(count, ranked.length);
+  const gap = (ranked.length - 1) / Math.max(1, picked - 1);
+  return Array.from({ length: picked }, (_, i) => ranked[Math.round(i * gap)]);
+}
+
+/** Cards in one place that always come to show the samples given last; a terminal shows none. */
+function liveSamples(surface: MonitorOptions["surface"]) {
+  const live = createDisplay({ surface });
+  const terminal = (surface ?? currentSurface()).kind === "terminal";
+  let next: readonly Sample[] | undefined;
+  let drawing: Promise<void> | undefined;
+  let drawnAt = -Infinity;
+  const draw = async (): Promise<void> => {
+    while (next !== undefined) {
+      const samples = next;
+      next = undefined;
+      drawnAt = Date.now();
+      live.update(await samplesBundle(samples));
+    }
+    drawing = undefined;
+  };
+  return {
+    show: (samples: readonly Sample[]) => {
+      if (terminal) return;
+      next = samples;
+      if (Date.now() - drawnAt >= ROLLOUTS_MS) drawing ??= draw();
+    },
+    settle: async () => {
+      await drawing;
+      await draw();
     },
   };
 }

@@ -134,6 +134,25 @@ export function smartResize(
   return nearest;
 }
 
+/**
+ * The grid that {@link ImageProcessor.processImage} would make of a picture, from the file's header alone.
+ * @throws LabError naming the file when it is missing, has no header of a picture, is enormous or too narrow
+ */
+export async function measureImage(path: string, config: ImageProcessorConfig): Promise<Grid> {
+  let size: { width: number; height: number };
+  try {
+    const { width, height, autoOrient } = await sharp(path).metadata();
+    size = autoOrient ?? { width, height };
+  } catch (error) {
+    throw fault("measureImage", `${path} cannot be read (${(error as Error).message})`);
+  }
+  if (size.width * size.height > MAX_IMAGE_PIXELS) {
+    throw fault("measureImage", `${path} is too large`, { got: `${size.width}x${size.height}` });
+  }
+  const { width, height } = resizedSize(size, config, path);
+  return [1, height / config.patchSize, width / config.patchSize];
+}
+
 async function decode(source: string | Uint8Array, name: string): Promise<Picture> {
   if (typeof source === "string" && !existsSync(source)) {
     throw fault("processImage", `no file at ${source}`, {
@@ -182,7 +201,7 @@ function onWhite(data: Uint8Array, channels: number): Uint8Array {
 }
 
 function resizedSize(
-  { width, height }: Picture,
+  { width, height }: Pick<Picture, "width" | "height">,
   config: ImageProcessorConfig,
   name: string,
 ): { width: number; height: number } {

@@ -8,6 +8,7 @@ import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { fault } from "../engine/errors";
 import type { PolicyConfig } from "./config";
+import { createTokenCounter } from "./token-count";
 import type { Grid } from "./vision";
 
 /** One turn, in the form that chat templates of vision models expect. */
@@ -24,6 +25,8 @@ export interface Tokenizer {
   /** The token that ends a turn, and the one that fills short rows. */
   endId: number;
   padId: number;
+  /** The texts of the tokens that {@link decode} skips. */
+  specialTokens: readonly string[];
   /** Ids without special tokens around them; special tokens written in the text become their ids. */
   encode(text: string): number[];
   /** Ids that the tokenizer does not know (a model's vocabulary may be padded) become nothing. */
@@ -76,6 +79,9 @@ export function loadTokenizer(dir: string): Tokenizer {
     vocabSize: ids.reduce((highest, id) => Math.max(highest, id), -1) + 1,
     endId,
     padId: padToken === undefined ? endId : idOf(padToken),
+    specialTokens: [...hub.get_added_tokens_decoder().values()]
+      .filter(({ special }) => special)
+      .map(({ content }) => content),
     encode,
     decode: (all, { skipSpecial = false } = {}) => {
       const known = all.filter((id) => hub.id_to_token(id) !== undefined);
@@ -89,7 +95,7 @@ export function loadTokenizer(dir: string): Tokenizer {
     },
     idOf,
     tokenOf: (id) => hub.id_to_token(id),
-    countTokens: (text) => encode(text).length,
+    countTokens: createTokenCounter(hub, definition, config) ?? ((text) => encode(text).length),
     applyChatTemplate: (messages, { addGenerationPrompt = false } = {}) =>
       template({
         messages,

@@ -124,7 +124,11 @@ export function constructData(
       samples.map((sample) => toPlainCot(sample)),
     );
     writeJsonl(file("samples.jsonl"), samples);
-    const summary = run.finish({ steps: problems.length, samples: samples.length });
+    const summary = run.finish({
+      policy: policy.name,
+      steps: problems.length,
+      samples: samples.length,
+    });
     return result(summary, false);
   });
 }

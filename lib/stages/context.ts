@@ -11,6 +11,7 @@ import { readPolicyConfig } from "../policy/config";
 import type { RolloutEngine } from "../rollout/engine";
 import { createLocalEngine } from "../rollout/local";
 import type { HealthNote } from "../train/health";
+import type { Rollout } from "../train/rollouts";
 import { openRun, type Run, type RunSummary } from "../train/run";
 
 /** A policy on disk, as one stage hands it to the next. */
@@ -31,6 +32,8 @@ export interface Watcher {
   begin?(total: number, earlier: readonly Record<string, number>[]): void;
   /** @param notes what is wrong with the training so far, if anything */
   step?(step: number, metrics: Record<string, number>, notes?: readonly HealthNote[]): void;
+  /** The rollouts of a step of reinforcement learning. */
+  rollouts?(step: number, rollouts: readonly Rollout[]): void;
   /** The stage ended (`reason` undefined), or was stopped, or failed. */
   end?(reason?: string): void | Promise<void>;
 }

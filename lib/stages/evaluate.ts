@@ -94,7 +94,9 @@ export function evaluate(
         writeJsonl(file(mode), rows);
       }
     });
-    return result(run.finish({ steps: problems.length }), false);
+    const { accuracy } = accuracyReport(readJsonl<EvaluationRow>(file("greedy"))).overall;
+    const summary = run.finish({ policy: policy.name, steps: problems.length, accuracy });
+    return result(summary, false);
   });
 }
 

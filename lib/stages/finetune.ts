@@ -61,7 +61,7 @@ export function finetune(
       return {
         run,
         policy,
-        summary: run.finish({ steps, examples: examples.length }),
+        summary: run.finish({ policy: name, steps, examples: examples.length }),
         cached: false,
       };
     });

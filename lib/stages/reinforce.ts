@@ -66,12 +66,13 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
         run,
         onStep: (step, metrics, rollouts, notes) => {
           watch?.step?.(step, metrics, notes);
+          watch?.rollouts?.(step, rollouts);
           options.onRollouts?.(step, rollouts);
         },
         signal,
       });
       savePolicy(bundle, policy.folder, from.folder);
-      return { run, policy, summary: run.finish({ steps }), cached: false };
+      return { run, policy, summary: run.finish({ policy: name, steps }), cached: false };
     });
   });
 }

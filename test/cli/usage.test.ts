@@ -48,8 +48,9 @@ describe("srpo", function () {
     );
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
-      ...["reward", "reward-bench", "equal", "score", "bench"],
-      ...["parity", "generate", "onnx", "runs", "perf"],
+      ...["reward", "reward-bench", "serve-reward", "export", "preflight"],
+      ...["submit", "logs", "jobs", "stop"],
+      ...["equal", "score", "bench", "parity", "generate", "onnx", "runs", "perf"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);

@@ -165,7 +165,7 @@ describe("chart: pictures", () => {
     const svg = renderSvg([figure, bars, figure], { heading: nasty, columns: 2 });
     assert.doesNotMatch(svg, /<script/);
     const { width, height } = await sharp(Buffer.from(svg)).metadata();
-    assert.deepEqual([width, height], [1440, 750]);
+    assert.deepEqual([width, height], [760, 510]);
   });
 
   it("draws nothing but the frame of a figure that has no values yet", async () => {
@@ -183,7 +183,8 @@ describe("figure: bundles and files", () => {
     await showFigure(curves, { surface });
     const { bundle } = sent[0];
     assert.deepEqual(Object.keys(bundle).sort(), [PLOTLY_MIME, "image/png", "text/plain"].sort());
-    const { data, layout } = bundle[PLOTLY_MIME] as ReturnType<typeof plotlyFigure>;
+    const { data, layout, config } = bundle[PLOTLY_MIME] as ReturnType<typeof plotlyFigure>;
+    assert.equal(config.showSendToCloud, false, "nothing leaves the machine by a click");
     for (const { x, y } of data as { x: unknown[]; y: unknown[] }[]) {
       assert.equal(x.length, y.length);
     }
@@ -212,7 +213,7 @@ describe("figure: bundles and files", () => {
     assert.equal(printed.toString().trim(), "[5, 7]");
   });
 
-  it("saves svg, png, json and a page that needs no network", async () => {
+  it("saves svg, png, json, csv and a page that needs no network", async () => {
     const saved = await saveFigure(curves, join(folder, "a"), "reward");
     await saveFigure(bars, join(folder, "a"), "accuracy");
     for (const path of Object.values(saved)) assert.ok(statSync(path).size > 0, path);
@@ -222,7 +223,10 @@ describe("figure: bundles and files", () => {
     assert.match(page, /<script src="plotly\.js">/);
     const plotly = readFileSync(join(folder, "a", "plotly.js"), "utf8");
     assert.match(plotly.slice(0, 400), /plotly\.js/);
-    assert.equal(readdirSync(join(folder, "a")).length, 9);
+    assert.equal(readdirSync(join(folder, "a")).length, 11);
+    const [head, first] = readFileSync(saved.csv, "utf8").split("\n");
+    assert.equal(head, "figure,series,x,y,low,high");
+    assert.equal(first, "Reward <of> two & more,raw (raw),0,0.1,,");
   });
 
   it("cannot be made to end the page's script by a name", async () => {

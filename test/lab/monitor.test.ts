@@ -9,7 +9,12 @@ const charts = [{ title: "reward", metrics: ["reward"], bands: { reward: "reward
 /** A monitor on a clock that only the test moves. */
 function setUp(surface: Parameters<typeof createMonitor>[0]["surface"], total = 100) {
   const time = { now: 0 };
-  const monitor = createMonitor({ title: "GRPO", total, charts, surface, clock: () => time.now });
+  const monitor = createMonitor({
+    ...{ title: "GRPO", total, charts, surface },
+    clock: () => time.now,
+    // It grows by a megabyte a second.
+    memory: () => 4e8 + time.now * 1e3,
+  });
   return { monitor, time };
 }
 
@@ -48,7 +53,7 @@ describe("monitor in a notebook", () => {
     const frame = sent[sent.length - 1].bundle;
     assert.match(
       frame["text/plain"],
-      /^GRPO · 50 % · 50\/100 steps · 2\.00 steps\/s · 25s left · 25s elapsed$/,
+      /^GRPO · 50 % · 50\/100 steps · 2\.00 steps\/s · 25s left · 25s elapsed · 0\.4 GB$/,
     );
     assert.match(String(frame["text/html"]), /width:50\.0%.*<svg .*<\/svg>/s);
 
@@ -58,7 +63,7 @@ describe("monitor in a notebook", () => {
     assert.ok(PLOTLY_MIME in last.bundle && "image/png" in last.bundle);
     assert.match(
       last.bundle["text/plain"],
-      /^GRPO: finished, .*\nreward\n {2}reward: 0\.01 → 0\.5 \[0\.4, 0\.6\], step 1 to 50$/,
+      /^GRPO: finished, .* · at most 0\.4 GB\nreward\n {2}reward: 0\.01 → 0\.5 \[0\.4, 0\.6\], step 1 to 50$/,
     );
   });
 

@@ -139,7 +139,7 @@ describe("labInfo", () => {
       hardware: "2 × something",
       stages: [
         { name: "data", seconds: 40 },
-        { name: "sft", seconds: 100, done: true },
+        { name: "sft", seconds: 100 },
         { name: "grpo", seconds: 200 },
       ],
     })[jupyterDisplay]() as { "text/plain": string; "text/html": string };
@@ -152,7 +152,7 @@ describe("labInfo", () => {
         "versions  node 20.1",
         "hardware  2 × something",
         "seed      7",
-        "time      data about 40s · sft done · grpo about 3m20s · in all about 4m00s",
+        "time      data about 40s · sft about 1m40s · grpo about 3m20s · in all about 5m40s; what has run before is read from disk",
       ].join("\n"),
     );
     assert.match(bundle["text/html"], /slow &#60;very&#62;/);

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { accuracyReport } from "../../lib/bench/report";
 import { reportFigure, reportTable } from "../../lib/lab/report-view";
 import {
   describeColumns,
   groupMeans,
+  saveTable,
   showTable,
   table,
   tableBundle,
@@ -103,6 +108,49 @@ describe("tables", function () {
     await showTable(rows, { surface });
     assert.deepEqual(Object.keys(sent[0].bundle).sort(), ["text/html", "text/plain"]);
     assert.deepEqual(table(rows)[jupyterDisplay](), sent[0].bundle);
+  });
+
+  it("is saved whole and unrounded, as CSV that Python reads and as JSON", async function () {
+    const folder = mkdtempSync(join(tmpdir(), "tables-"));
+    const odd = [
+      { name: 'a "quoted", cell', value: 1 / 3, list: [1, 2] },
+      { name: "two\nlines", value: NaN },
+      ...Array.from({ length: 60 }, (_, i) => ({ name: `row ${i}`, value: i })),
+    ];
+    const { surface, sent } = fakeNotebook();
+    await showTable(odd, { save: { folder, name: "odd" }, surface });
+    assert.match(sent[0].bundle["text/plain"], /saved as .*odd\.csv \(also json\)$/);
+    const json = JSON.parse(readFileSync(join(folder, "odd.json"), "utf8")) as unknown[];
+    assert.equal(json.length, 62);
+    assert.deepEqual(json[0], odd[0]);
+
+    const csv = readFileSync(join(folder, "odd.csv"), "utf8");
+    const [, linked] = /href="data:text\/csv;charset=utf-8;base64,([^"]+)"/.exec(
+      String(sent[0].bundle["text/html"]),
+    ) ?? ["", ""];
+    assert.equal(Buffer.from(linked, "base64").toString(), csv);
+    const script = "import csv, json, sys; print(json.dumps(list(csv.reader(sys.stdin))))";
+    const { stdout, error } = spawnSync("python3", ["-c", script], {
+      input: csv,
+      encoding: "utf8",
+    });
+    rmSync(folder, { recursive: true });
+    if (error !== undefined) {
+      console.log("      skipped: there is no python3 to read the CSV");
+      return this.skip();
+    }
+    const read = JSON.parse(stdout) as string[][];
+    assert.deepEqual(read.slice(0, 3), [
+      ["name", "value", "list"],
+      ['a "quoted", cell', String(1 / 3), "[1,2]"],
+      ["two\nlines", "", ""],
+    ]);
+    assert.equal(read.length, 63);
+  });
+
+  it("refuses to be saved outside its folder, or without a column that it names", () => {
+    assert.throws(() => saveTable(rows, "x", "../y"), /saveTable: the name/);
+    assert.throws(() => saveTable(rows, "x", "y", { columns: ["nowhere"] }), /"nowhere"/);
   });
 
   it("sets reports side by side, as rows and as bars with intervals", () => {

@@ -1,6 +1,36 @@
 import assert from "node:assert/strict";
 import { stageViews, watch } from "../../lib/lab/watch";
+import { rewardConfig } from "../../lib/reflection/reward-config";
+import { scoreResponse } from "../../lib/reflection/rewards";
+import { parseResponse } from "../../lib/reflection/template";
+import type { Rollout } from "../../lib/train/rollouts";
+import type { Problem } from "../../lib/types";
 import { fakeNotebook, fakeTerminal } from "./surfaces";
+
+/** A rollout that was paid so much for such a thought. */
+function paid(total: number, thought: string): Rollout {
+  const text = `<think>${thought}</think><answer>7</answer>`;
+  const response = parseResponse(text);
+  const problem: Problem = {
+    ...{ id: "sum-1", question: "How much?", images: [], answer: "7", answerType: "number" },
+    ...{ family: "sums", level: 1, subject: "maths", source: "test" },
+  };
+  const config = rewardConfig("task-only");
+  const reward = scoreResponse({ response, problem, config, tokenCount: (t) => t.length });
+  return {
+    ...{
+      problem,
+      response,
+      reward,
+      custom: {},
+      paid: {},
+      total,
+      reflectionTokens: 0,
+      advantage: 0,
+    },
+    completion: { text, ids: [], logprobs: [], truncated: false },
+  };
+}
 
 describe("watch", () => {
   it("draws the stage's curves, those of an earlier attempt first", async () => {
@@ -45,6 +75,44 @@ describe("watch", () => {
       sent[sent.length - 1].bundle["text/plain"],
       /^GRPO: finished.*\n⚠ step 3 \(2 steps so far\): 30 % were cut <off>\.\nreward\n/,
     );
+  });
+
+  it("shows rollouts below the curves, from the best paid to the worst, those of the last step at the end", async () => {
+    const { surface, sent } = fakeNotebook();
+    const watcher = watch("GRPO", { ...stageViews.grpo, surface });
+    watcher.begin(2, []);
+    for (const step of [1, 2]) {
+      watcher.step(step, { reward: step });
+      watcher.rollouts(
+        step,
+        [0.1, 0.4, 0.3, 0.2, 0.5].map((total) => paid(total, `step ${step} paid ${total}`)),
+      );
+    }
+    await watcher.end();
+    const [curves, cards] = [...new Set(sent.map(({ id }) => id))];
+    assert.equal(sent[0].id, curves);
+    const texts = sent.filter(({ id }) => id === cards).map(({ bundle }) => bundle["text/plain"]);
+    assert.deepEqual(texts.at(-1)?.match(/step 2 paid [\d.]+/g), [
+      "step 2 paid 0.5",
+      "step 2 paid 0.3",
+      "step 2 paid 0.1",
+    ]);
+    assert.equal(sent.filter(({ id, update }) => id === cards && !update).length, 1);
+  });
+
+  it("draws no rollouts in a terminal, nor where none are asked for", async () => {
+    const terminal = fakeTerminal(false);
+    const notebook = fakeNotebook();
+    for (const [surface, rollouts] of [
+      [terminal.surface, 3],
+      [notebook.surface, 0],
+    ] as const) {
+      const watcher = watch("GRPO", { surface, rollouts });
+      watcher.begin(1, []);
+      watcher.rollouts(1, [paid(1, "so")]);
+      await watcher.end();
+    }
+    assert.doesNotMatch(terminal.progress.join("") + JSON.stringify(notebook.sent), /question/);
   });
 
   it("draws nothing for a stage that had nothing to do", async () => {

@@ -49,6 +49,37 @@ describe("tokenizer", () => {
       });
     }
 
+    it("counts what it encodes, of texts that nobody would write", () => {
+      const random = createRandom("token counts");
+      const parts = [
+        "a",
+        "Z",
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "1",
+        "23",
+        "'s",
+        "'LL",
+        "<thin",
+        "k>",
+      ];
+      parts.push("<think>", "</answer>", "<|im_end|>", "é", "e\u0301", "中文", "😀", "\ud800", "ﬁ");
+      parts.push("\u00a0", "\u2028", ".", "!!", "\\frac{1}{2}", "$", "ſ", "\u212a", "\0", "½");
+      parts.push("a".repeat(70));
+      for (let round = 0; round < 2000; round++) {
+        const length = random.int(1, 25);
+        const text = Array.from({ length }, () => random.pick(parts)).join("");
+        assert.equal(
+          tokenizer.countTokens(text),
+          tokenizer.encode(text).length,
+          JSON.stringify(text),
+        );
+      }
+    });
+
     it("on chats", () => {
       for (const { messages, prompt, closed } of goldens.chats) {
         const options = { addGenerationPrompt: true };
