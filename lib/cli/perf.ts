@@ -1,7 +1,10 @@
 /** `srpo perf`: how fast this machine is, on work of a given size. */
 import { Command, Option } from "commander";
+import { ready } from "../engine/backend";
 import { measurePictures, measureSynthetic, type SyntheticWork } from "../perf/grpo";
 import { comparePeers, type PeerWork } from "../perf/peers";
+import { measureDrawing } from "../perf/pictures";
+import { measureStart } from "../perf/start";
 import { announceEngine } from "./engine";
 import { say, writeRow } from "./io";
 import { wholeNumber } from "./numbers";
@@ -31,6 +34,7 @@ Example:
   )
   .action(async ({ threads, pictures, ...work }: GrpoOptions) => {
     if (threads !== undefined) process.env.SRPO_THREADS = String(threads);
+    await ready();
     announceEngine();
     await writeRow(await (pictures ? measurePictures(work) : measureSynthetic(work)));
   });
@@ -60,11 +64,39 @@ Example:
     for (const row of await comparePeers({ works, ...rest, onProgress: say })) await writeRow(row);
   });
 
+const pictures = new Command("pictures")
+  .description("The lab's own pictures: drawn, read, and found on disk.")
+  .option("--pictures <n>", "how many", wholeNumber(1), 1000)
+  .addHelpText(
+    "after",
+    `
+A line: {pictures, rendered_per_s, decoded_per_s, cached_per_s}, a second of processor time.
+
+Example:
+  npx srpo perf pictures --pictures 1000`,
+  )
+  .action(async (options: { pictures: number }) => writeRow(await measureDrawing(options)));
+
+const start = new Command("start")
+  .description("From nothing to a policy that can be used.")
+  .option("--runs <n>", "fresh processes", wholeNumber(1), 5)
+  .addHelpText(
+    "after",
+    `
+A line: {node_s, library_s, engine_s, policy_s, total_s}, medians over the runs.
+
+Example:
+  npx srpo perf start --runs 5`,
+  )
+  .action(async (options: { runs: number }) => writeRow(measureStart(options)));
+
 export const command = new Command("perf")
-  .description("Measures the speed of the trainers on this machine.")
+  .description("Measures how fast this machine is: the trainers, pictures, the start.")
+  .addHelpText("after", "\nExample:\n  npx srpo perf grpo --steps 10 --threads 1")
   .addCommand(grpo)
   .addCommand(peers)
-  .addHelpText("after", "\nExample:\n  npx srpo perf grpo --threads 1");
+  .addCommand(pictures)
+  .addCommand(start);
 
 function counts(text: string, before: number[] | undefined): number[] {
   // The default counts as what came before.

@@ -1,18 +1,22 @@
 /**
  * Which tfjs back end runs, and why.
  *
- * One tfjs serves the whole process (danfojs included), on the best of three back ends:
+ * One tfjs serves the whole process (danfojs included), on the best of four back ends:
  *
  * | back end | what runs the operations | relative speed |
  * | --- | --- | --- |
  * | `native` | libtensorflow of the lab's `.venv`, through the tfjs-node binding that set-up compiles | 1 |
+ * | `webgpu` | any GPU, through Dawn on npm's `webgpu` (`webgpu.ts`) | the GPU's |
  * | `wasm` | WebAssembly with SIMD; one thread, because tfjs starts no wasm workers in Node | ~ 1/10 |
  * | `cpu` | plain JavaScript | ~ 1/200 |
  *
  * `import { tf } from "../engine/backend"` costs nothing: the first use of `tf` chooses and loads. The native back end is
- * usable at once; WebAssembly must be awaited, so every entry point starts with `await ready()`.
+ * usable at once; the others must be awaited, so every entry point starts with `await ready()`.
  *
- * Environment: `SRPO_ENGINE` (`native`, `wasm`, `cpu`) forces a back end, `SRPO_THREADS` limits the native threads.
+ * Environment: `SRPO_DEVICE` (`cuda`, `webgpu`, `cpu`) says what is to compute, `SRPO_ENGINE` (`native`, `webgpu`, `wasm`,
+ * `cpu`) forces a back end, `SRPO_THREADS` limits the native threads. Without them a GPU that only WebGPU reaches is taken
+ * where there is no libtensorflow; where there is, the small policies may well be faster on the CPU, and `srpo doctor`
+ * measures both.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
@@ -20,15 +24,18 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fault } from "./errors";
 import { completeWasm } from "./wasm";
+import { findAdapter, mayHaveGpu, startWebgpu, type GpuAdapter } from "./webgpu";
 
 type Tfjs = typeof import("@tensorflow/tfjs");
 
-export type BackendName = "native" | "wasm" | "cpu";
+export type BackendName = "native" | "webgpu" | "wasm" | "cpu";
 
 /** What runs the operations, as `srpo doctor` and the first cell of a notebook tell it. */
 export interface Engine {
   backend: BackendName;
-  device: "cpu" | "cuda";
+  device: "cpu" | "cuda" | "webgpu";
+  /** On WebGPU, the GPU as its driver names it; known once {@link ready} has been awaited. */
+  adapter?: string;
   /** Why this back end and not a faster one. */
   reason: string;
   /** Threads that one operation may use. */
@@ -55,6 +62,8 @@ interface Loaded {
 
 const load = createRequire(__filename);
 let loaded: Loaded | undefined;
+/** What only {@link ready} can look for before the choice is made: asking for a GPU has to be awaited. */
+let gpu: GpuAdapter | undefined;
 
 /** tfjs, loaded at its first use. All of the library takes its tensors from here. */
 export declare const tf: Tfjs;
@@ -64,9 +73,10 @@ Object.defineProperty(exports, "tf", { enumerable: true, get: () => choose().tf 
 
 /**
  * Starts the back end; every command and every first cell awaits it before it makes a tensor.
- * @throws LabError when the back end that `SRPO_ENGINE` asks for cannot run
+ * @throws LabError when what `SRPO_DEVICE` or `SRPO_ENGINE` asks for cannot run
  */
 export async function ready(): Promise<Engine> {
+  if (loaded === undefined && gpuWouldBeTaken()) gpu = await findGpu();
   const { started } = choose();
   await started;
   return describeEngine();
@@ -80,11 +90,11 @@ export function describeEngine(): Engine {
 
 /** The engine in one line, with its warning in a second. */
 export function renderEngine(engine: Engine): string {
-  const { backend, device, threads, versions, reason, warning } = engine;
+  const { backend, device, adapter = device, threads, versions, reason, warning } = engine;
   const runtime =
     versions.libtensorflow === undefined ? "" : ` · libtensorflow ${versions.libtensorflow}`;
   const line =
-    `engine ${backend} on ${device}, ${threads} thread${threads === 1 ? "" : "s"}` +
+    `engine ${backend} on ${adapter}, ${threads} thread${threads === 1 ? "" : "s"}` +
     ` · tfjs ${versions.tfjs}${runtime} · Node ${versions.node} (${reason})`;
   return warning === undefined ? line : `${line}\n! ${warning}`;
 }
@@ -111,44 +121,81 @@ export function readBindingStamp(): BindingStamp | undefined {
 
 function choose(): Loaded {
   if (loaded === undefined) {
-    const { SRPO_ENGINE, SRPO_THREADS } = process.env;
+    const { SRPO_THREADS } = process.env;
     if (SRPO_THREADS !== undefined && !/^([1-9]\d*)?$/.test(SRPO_THREADS)) {
       throw fault("engine", "SRPO_THREADS is not a number of threads", {
         got: SRPO_THREADS,
         expected: "a whole number from 1",
       });
     }
-    loaded = pick(SRPO_ENGINE);
+    loaded = pick(wantedEngine());
   }
   return loaded;
 }
 
+/** The back end that the environment asks for. `SRPO_DEVICE` is what users think in; it settles the engine. */
+function wantedEngine(): string | undefined {
+  const { env } = process;
+  switch (env.SRPO_DEVICE) {
+    case undefined:
+    case "":
+      break;
+    case "webgpu":
+      return "webgpu";
+    case "cuda":
+      return "native";
+    case "cpu":
+      // Read by libtensorflow when it loads.
+      env.CUDA_VISIBLE_DEVICES = "-1";
+      break;
+    default:
+      throw fault("engine", "unknown device in SRPO_DEVICE", {
+        got: env.SRPO_DEVICE,
+        expected: "cuda, webgpu or cpu",
+        try: "unset SRPO_DEVICE to let the lab choose",
+      });
+  }
+  return env.SRPO_ENGINE;
+}
+
 function pick(wanted: string | undefined): Loaded {
   if (wanted === "native") return startNative();
+  if (wanted === "webgpu") return startGpu("the environment asks for it");
   if (wanted === "wasm" || wanted === "cpu") {
     return startPortable(wanted, `SRPO_ENGINE=${wanted} asks for it`);
   }
   if (wanted !== undefined && wanted !== "") {
     throw fault("engine", "unknown back end in SRPO_ENGINE", {
       got: wanted,
-      expected: "native, wasm or cpu",
+      expected: "native, webgpu, wasm or cpu",
       try: "unset SRPO_ENGINE to let the lab choose",
     });
   }
   try {
     return startNative();
   } catch (error) {
-    const portable = startPortable(
-      "wasm",
-      existsSync(bindingFiles().binding)
-        ? `the native back end does not load: ${(error as Error).message.split("\n", 1)[0]}`
-        : "the tfjs-node binding is not compiled",
-    );
+    const why = existsSync(bindingFiles().binding)
+      ? `the native back end does not load: ${(error as Error).message.split("\n", 1)[0]}`
+      : "the tfjs-node binding is not compiled";
+    if (gpu !== undefined) return startGpu(why);
+    const portable = startPortable("wasm", why);
     portable.engine.warning =
       "running on WebAssembly: everything works, about ten times slower than with libtensorflow." +
       " `npm run setup` says what it needs; `srpo doctor` explains.";
     return portable;
   }
+}
+
+/** Whether a GPU would be used if there were one: not where the user has decided or libtensorflow is there. */
+function gpuWouldBeTaken(): boolean {
+  const { SRPO_DEVICE = "", SRPO_ENGINE = "" } = process.env;
+  return SRPO_DEVICE + SRPO_ENGINE === "" && !existsSync(bindingFiles().binding) && mayHaveGpu();
+}
+
+/** A GPU worth choosing unasked; none where WebGPU is not installed. */
+async function findGpu(): Promise<GpuAdapter | undefined> {
+  const found = await findAdapter().catch(() => undefined);
+  return found?.software === true ? undefined : found;
 }
 
 /** libtensorflow through the binding that set-up compiled. */
@@ -180,7 +227,13 @@ function startNative(): Loaded {
       ...(stamp === undefined ? {} : { libtensorflow: stamp.tensorflow }),
     },
   };
-  if (stamp?.device === "cuda" && device === "cpu") {
+  if (process.env.SRPO_DEVICE === "cuda" && device === "cpu") {
+    throw fault("engine", "SRPO_DEVICE=cuda, and libtensorflow sees no GPU", {
+      got: stamp === undefined ? "a binding of unknown origin" : `its ${stamp.device} build`,
+      try: "npm run setup where `nvidia-smi` answers; SRPO_DEVICE=webgpu for other GPUs",
+    });
+  }
+  if (stamp?.device === "cuda" && device === "cpu" && process.env.SRPO_DEVICE !== "cpu") {
     engine.warning =
       "libtensorflow is the CUDA build but sees no GPU, so the CPU does the work;" +
       " check `nvidia-smi` and CUDA_VISIBLE_DEVICES.";
@@ -188,20 +241,50 @@ function startNative(): Loaded {
   return { tf: tfjs, engine, started: Promise.resolve() };
 }
 
+/** A GPU through WebGPU. */
+function startGpu(reason: string): Loaded {
+  const tfjs = loadPortable();
+  const engine = portableEngine(tfjs, "webgpu", reason);
+  const start = async (): Promise<void> => {
+    const adapter = gpu ?? (await findAdapter());
+    if (adapter === undefined) {
+      throw fault("engine", "WebGPU finds no GPU", {
+        expected: "a GPU with its driver and, on Linux, a Vulkan loader (libvulkan1)",
+        try: "SRPO_DEVICE=cpu",
+      });
+    }
+    engine.adapter = adapter.name;
+    if (adapter.software) {
+      engine.warning = `${adapter.name} is a GPU played by the CPU: good for tests, slower than SRPO_DEVICE=cpu.`;
+    }
+    await startWebgpu(tfjs, adapter);
+  };
+  return { tf: tfjs, engine, started: start() };
+}
+
 /** WebAssembly or plain JavaScript: nothing to compile, nothing but npm packages. */
 function startPortable(backend: "wasm" | "cpu", reason: string): Loaded {
-  const tfjs = load("@tensorflow/tfjs") as Tfjs;
-  // Without this tfjs prints an advert for tfjs-node, once a process, into the user's cell.
-  tfjs.enableProdMode();
-  shareWithDanfo(tfjs);
-  const engine: Engine = {
+  const tfjs = loadPortable();
+  const engine = portableEngine(tfjs, backend, reason);
+  return { tf: tfjs, engine, started: startBackend(tfjs, backend) };
+}
+
+function portableEngine(tfjs: Tfjs, backend: "webgpu" | "wasm" | "cpu", reason: string): Engine {
+  return {
     backend,
-    device: "cpu",
+    device: backend === "webgpu" ? "webgpu" : "cpu",
     reason,
     threads: 1,
     versions: { node: process.versions.node, tfjs: tfjs.version_core },
   };
-  return { tf: tfjs, engine, started: startBackend(tfjs, backend) };
+}
+
+function loadPortable(): Tfjs {
+  const tfjs = load("@tensorflow/tfjs") as Tfjs;
+  // Without this tfjs prints an advert for tfjs-node, once a process, into the user's cell.
+  tfjs.enableProdMode();
+  shareWithDanfo(tfjs);
+  return tfjs;
 }
 
 async function startBackend(tfjs: Tfjs, backend: "wasm" | "cpu"): Promise<void> {

@@ -6,6 +6,8 @@ import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
 import { bindingFiles, describeEngine, readBindingStamp, ready, renderEngine, tf } from "./backend";
 import { describeFused } from "./fused";
+import { productRate, productRateOn, type ProductRate } from "./product-rate";
+import { mayHaveGpu } from "./webgpu";
 
 /** One thing that was looked at. */
 export interface Check {
@@ -39,6 +41,7 @@ export async function diagnose({ root = process.cwd() }: DiagnoseOptions = {}): 
     checkTensorflow(),
     checkFused(),
     checkGpu(),
+    await checkWebgpu(),
     checkPython(python),
     checkJupyter(python),
     checkKernelspec(root),
@@ -131,6 +134,33 @@ function checkGpu(): Check {
   return build === "cuda"
     ? ok("gpu", answer)
     : warn("gpu", `${answer}, unused: libtensorflow is the CPU build`, SETUP);
+}
+
+/** Measures the GPU that WebGPU reaches beside the engine that was chosen, where there may be one. */
+async function checkWebgpu(): Promise<Check> {
+  try {
+    if (!mayHaveGpu()) return ok("webgpu", "no GPU to be seen");
+    const chosen = await productRate();
+    const { device } = describeEngine();
+    return compareGpu(chosen, device === "webgpu" ? chosen : productRateOn("webgpu"));
+  } catch (error) {
+    return warn("webgpu", message(error), "npm ci --include=optional");
+  }
+}
+
+/** @param chosen the engine's rate @param gpu that of WebGPU's GPU, the same object where it is the engine */
+export function compareGpu(chosen: ProductRate, gpu: ProductRate | undefined): Check {
+  const rate = ({ on, gflops }: ProductRate): string => `${on}, ${gflops.toFixed(0)} GFLOP/s`;
+  if (gpu === undefined) return ok("webgpu", "no GPU that answers");
+  if (gpu === chosen) return ok("webgpu", rate(gpu));
+  const both = `${rate(gpu)}; the engine, on ${rate(chosen)}`;
+  return gpu.software || gpu.gflops <= chosen.gflops
+    ? ok("webgpu", both)
+    : warn(
+        "webgpu",
+        both,
+        "SRPO_DEVICE=webgpu uses it; policies of a few million parameters may gain nothing",
+      );
 }
 
 function checkPython(python: string): Check {

@@ -107,7 +107,10 @@ function loadFont(name: string): Font {
   }
   const folder = join(dirname(require.resolve("dejavu-fonts-ttf/package.json")), "ttf");
   const bytes = readFileSync(join(folder, `${file}.ttf`));
-  const font = parse(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  const font = parse(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength), {
+    // Otherwise all 6,000 glyphs are read, and a picture needs a dozen.
+    lowMemory: true,
+  });
   fonts.set(name, font);
   return font;
 }

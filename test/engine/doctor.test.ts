@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkNode, diagnose, isHealthy, renderDoctor } from "../../lib/engine/doctor";
+import { checkNode, compareGpu, diagnose, isHealthy, renderDoctor } from "../../lib/engine/doctor";
 
 const root = join(__dirname, "../../..");
 
@@ -32,6 +32,17 @@ describe("engine/doctor", () => {
     } finally {
       rmSync(empty, { recursive: true });
     }
+  });
+
+  it("names the GPU of WebGPU, and advises it only where it is faster and real", () => {
+    const cpu = { on: "cpu", software: true, gflops: 130 };
+    const gpu = { on: "Apple M2", software: false, gflops: 900 };
+    assert.match(compareGpu(cpu, gpu).fix ?? "", /SRPO_DEVICE=webgpu/);
+    assert.match(compareGpu(cpu, gpu).detail, /Apple M2, 900 GFLOP\/s.*cpu, 130/);
+    assert.equal(compareGpu(cpu, { ...gpu, gflops: 60 }).status, "ok");
+    assert.equal(compareGpu(cpu, { ...gpu, software: true }).status, "ok");
+    assert.equal(compareGpu(gpu, gpu).detail, "Apple M2, 900 GFLOP/s");
+    assert.equal(compareGpu(cpu, undefined).status, "ok");
   });
 
   it("knows which versions of Node can require ES modules", () => {

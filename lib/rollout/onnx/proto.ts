@@ -2,7 +2,7 @@
  * The part of the ONNX file format that the exporter writes: protobuf messages of github.com/onnx/onnx, onnx.proto.
  * Names here are camel-cased; only field numbers reach the file.
  */
-import protobuf from "protobufjs/light";
+import type protobuf from "protobufjs/light";
 
 /** What a tensor's elements are, as `TensorProto.DataType` numbers them. */
 export const DataType = { float32: 1, int32: 6, int64: 7 } as const;
@@ -61,7 +61,7 @@ export interface ModelProto {
 const optional = (type: string, id: number): protobuf.IField => ({ type, id });
 const repeated = (type: string, id: number): protobuf.IField => ({ rule: "repeated", type, id });
 
-const root = protobuf.Root.fromJSON({
+const messages = {
   nested: {
     ModelProto: {
       fields: {
@@ -126,9 +126,17 @@ const root = protobuf.Root.fromJSON({
       },
     },
   },
-});
+};
+
+let root: protobuf.Root | undefined;
 
 /** The model as the bytes of an `.onnx` file. */
 export function encodeModel(model: ModelProto): Uint8Array {
-  return root.lookupType("ModelProto").encode(model).finish();
+  return loadRoot().lookupType("ModelProto").encode(model).finish();
+}
+
+/** protobufjs, which nobody pays for who exports nothing. */
+function loadRoot(): protobuf.Root {
+  root ??= (require("protobufjs/light") as typeof protobuf).Root.fromJSON(messages);
+  return root;
 }
