@@ -70,7 +70,7 @@ function pictureOf(problem: Problem, { image }: Extract<PromptPart, { type: "ima
   });
 }
 
-/** Names a question by what is sent. @param pictures hashes of the problem's images, in order */
-export function askedKey({ messages }: AskedProblem, pictures: readonly string[]): string {
-  return contentHash(canonicalJson({ messages, pictures }), 24);
+/** Names a problem by what is sent for it. @param pictures hashes of its images, in order */
+export function askedKey({ problem, messages }: AskedProblem, pictures: readonly string[]): string {
+  return contentHash(canonicalJson({ id: problem.id, messages, pictures }), 24);
 }

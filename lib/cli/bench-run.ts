@@ -1,5 +1,5 @@
 /** `srpo bench run`: a policy, a server's model or saved responses on a benchmark. */
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { ASK_KINDS, type AskKind } from "../bench/ask";
 import { RULE_FAMILIES, type RuleFamily } from "../bench/benchmark";
 import { benchmarkByName } from "../bench/benchmarks";
@@ -8,7 +8,7 @@ import { writeFileAtomic } from "../engine/files";
 import { benchPage, caveats } from "../lab/bench-view";
 import { stageViews, watch } from "../lab/watch";
 import { basePolicyFolder, shownPath } from "../paths";
-import { createChatClient, type ChatClient } from "../rollout/openai/client";
+import type { ChatClient, ClientOptions } from "../rollout/openai/client";
 import { runBenchmark, type Contestant } from "../stages/benchmark";
 import { exportedModel } from "../stages/exported";
 import { findPolicy, policyNames } from "../stages/pipeline";
@@ -16,6 +16,7 @@ import { benchmarkArgument, fetchSet } from "./bench-get";
 import { announceEngine } from "./engine";
 import { say, UsageError, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
+import { chatClient, type ServerOptions } from "./server";
 import { openPipeline, specOf } from "./stage";
 
 interface Options {
@@ -41,6 +42,9 @@ interface Options {
   judgeBaseUrl?: string;
   judgeKeyVariable?: string;
   trainedOn: string[];
+  extraBody?: Record<string, unknown>;
+  sendSeed: boolean;
+  maxTokensField?: ClientOptions["maxTokensField"];
   concurrency: number;
   retries: number;
   timeout: number;
@@ -53,6 +57,19 @@ interface Options {
 }
 
 const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
+
+function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new InvalidArgumentError("It must be a JSON object.");
+}
 
 export const runCommand = new Command("run")
   .description("Asks a model a benchmark's questions, scores its answers and writes the results.")
@@ -124,6 +141,13 @@ export const runCommand = new Command("run")
     collect,
     [],
   )
+  .option("--extra-body <json>", 'more fields of each request, e.g. {"top_k":20}', jsonObject)
+  .option("--no-send-seed", "for servers that refuse a seed")
+  .addOption(
+    new Option("--max-tokens-field <name>", "what the servers call the token limit").choices([
+      ...["max_tokens", "max_completion_tokens"],
+    ]),
+  )
   .option("--concurrency <n>", "requests under way at a time", wholeNumber(1), 16)
   .option("--retries <n>", "attempts a request before it is given up", wholeNumber(1), 6)
   .option("--timeout <seconds>", "for one attempt", numberFrom(1), 300)
@@ -186,32 +210,27 @@ async function contestantOf(options: Options): Promise<Contestant> {
     const pipeline = openPipeline(specOf({ set: {} }), basePolicyFolder);
     return { kind: "policy", policy: await findPolicy(pipeline, policy) };
   }
-  return { kind: "server", client: clientOf(model as string, options.baseUrl, options) };
+  return {
+    ...{ kind: "server", client: chatClient(model as string, serverOf(options)) },
+    ...{ sendSeed: options.sendSeed, extra: options.extraBody },
+  };
 }
 
 function judgeOf(options: Options): ChatClient | undefined {
-  const { judge, judgeBaseUrl, judgeKeyVariable, judgePriceIn, judgePriceOut } = options;
+  const { judge, judgeBaseUrl, judgeKeyVariable, judgePriceIn, judgePriceOut, cache } = options;
   if (judge === undefined) return undefined;
-  return clientOf(judge, judgeBaseUrl, {
-    ...options,
-    ...{ priceIn: judgePriceIn, priceOut: judgePriceOut, cache: `${options.cache}-judge` },
-    keyVariable: judgeKeyVariable,
+  return chatClient(judge, {
+    ...{ ...serverOf(options), baseUrl: judgeBaseUrl, keyVariable: judgeKeyVariable },
+    ...{ priceIn: judgePriceIn, priceOut: judgePriceOut, cache: `${cache}-judge` },
   });
 }
 
-function clientOf(
-  model: string,
-  baseUrl: string | undefined,
-  options: Options & { keyVariable?: string },
-): ChatClient {
-  const { concurrency, retries, timeout, cache, priceIn, priceOut, budget, keyVariable } = options;
-  const priced = priceIn !== undefined || priceOut !== undefined;
-  return createChatClient({
-    ...{ model, baseUrl, concurrency, cache, keyVariable },
-    ...{ attempts: retries, timeoutMs: 1000 * timeout },
-    ...(priced ? { prices: { input: priceIn ?? 0, output: priceOut ?? 0 } } : {}),
-    ...(budget === undefined ? {} : { budget: { dollars: budget } }),
-  });
+function serverOf(options: Options): ServerOptions {
+  const { baseUrl, concurrency, retries, timeout, cache, priceIn, priceOut, budget } = options;
+  return {
+    ...{ baseUrl, concurrency, cache, priceIn, priceOut, budget },
+    ...{ attempts: retries, timeoutMs: 1000 * timeout, maxTokensField: options.maxTokensField },
+  };
 }
 
 /** The files of the benchmark; `undefined` where responses bring the records' fields along. */
@@ -250,7 +269,7 @@ function tell(results: BenchResults): void {
       say(`  k = ${k}: pass ${percent(pass)}, maj ${percent(maj)}, mean ${percent(mean)}`);
     }
   }
-  for (const caveat of caveats(results)) say(`  ${caveat}`);
+  for (const note of [...caveats(results), ...results.origins]) say(`  ${note}`);
   if (usage.dollars !== undefined) say(`  ${usage.dollars.toFixed(2)} dollars`);
   for (const { problem, reason } of unanswered.slice(0, 3))
     say(`  not answered: ${problem}: ${reason}`);

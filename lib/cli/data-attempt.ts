@@ -5,12 +5,13 @@ import { shownPath } from "../paths";
 import type { PromptStyle } from "../reflection/prompts";
 import { collectAttempts } from "../rollout/attempts";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
-import { createChatClient, type ChatClient } from "../rollout/openai/client";
+import type { ChatClient } from "../rollout/openai/client";
 import { chatRequest, createOpenAiEngine } from "../rollout/openai/engine";
 import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import { readLines, say, UsageError, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
+import { chatClient } from "./server";
 
 interface AttemptCommandOptions {
   in: string;
@@ -100,12 +101,8 @@ Example:
 
 function clientOf(options: AttemptCommandOptions, model: string): ChatClient {
   const { baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget } = options;
-  return createChatClient({
-    ...{ model, baseUrl, concurrency, cache },
-    ...(priceIn === undefined && priceOut === undefined
-      ? {}
-      : { prices: { input: priceIn ?? 0, output: priceOut ?? 0 } }),
-    budget: { dollars: budget, tokens: tokenBudget },
+  return chatClient(model, {
+    ...{ baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget },
   });
 }
 

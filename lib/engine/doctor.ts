@@ -4,7 +4,8 @@ import { existsSync, readFileSync, readdirSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
-import { bindingFiles, readBindingStamp, ready, renderEngine, tf } from "./backend";
+import { bindingFiles, describeEngine, readBindingStamp, ready, renderEngine, tf } from "./backend";
+import { describeFused } from "./fused";
 
 /** One thing that was looked at. */
 export interface Check {
@@ -36,6 +37,7 @@ export async function diagnose({ root = process.cwd() }: DiagnoseOptions = {}): 
     await checkEngine(),
     checkBinding(),
     checkTensorflow(),
+    checkFused(),
     checkGpu(),
     checkPython(python),
     checkJupyter(python),
@@ -102,6 +104,15 @@ function checkBinding(): Check {
   }
   if (stamp === undefined) return warn("binding", "of unknown origin", SETUP);
   return ok("binding", `tfjs-node ${stamp.tfjs}, ${stamp.device} build`);
+}
+
+/** A GPU and WebAssembly do without them; on a CPU they are worth a half of the time. */
+function checkFused(): Check {
+  const { used, reason } = describeFused();
+  const { backend, device } = describeEngine();
+  return used || backend !== "native" || device !== "cpu"
+    ? ok("operations", reason)
+    : warn("operations", `tfjs's own, about half as fast: ${reason}`, SETUP);
 }
 
 function checkTensorflow(): Check {

@@ -54,10 +54,17 @@ export interface FusedOps {
   ): Tensor2D;
   /** The gradient of looking up `rows` in a table of `count`. @returns `[count, D]` */
   scatterRows(dx: Tensor2D, rows: Tensor1D, count: number): Tensor2D;
-  /** Keys and values of prompts as {@link decodeAttention} reads them. @returns `[P, KV, 2, capacity, d]` */
+  /** Keys and values of prompts as {@link decodeAttention} reads them. @returns `[P, blocks, KV · 2 · 16 · d]` */
   packPrompts(qkv: Tensor2D, prompts: Tensor1D, shape: Tensor1D): Tensor;
-  /** A linear layer's weight as {@link decodeStep} reads it. @param weight `[out, in]` @returns `[out / 32, in, 32]` */
-  packLinear(weight: Tensor2D): Tensor;
+  /**
+   * A weight as {@link linear} and {@link decodeStep} read it, or its transpose.
+   * @param weight `[out, in]` @returns `[out / 32, in, 32]`, rounded up
+   */
+  packLinear(weight: Tensor2D, transposed?: boolean): Tensor;
+  /** `x weightᵀ` @param x `[N, in]` @param packed from {@link packLinear} @returns `[N, out]` */
+  linear(x: Tensor2D, packed: Tensor, out: number): Tensor2D;
+  /** The weight's gradient, `dyᵀ x`. @param dy `[N, out]` @param x `[N, in]`, in a multiple of 32 @returns `[out, in]` */
+  weightGrad(dy: Tensor2D, x: Tensor2D): Tensor2D;
   /**
    * The whole decoder for one token of each row, and the draw of the next; {@link StepInputs.own} is written in place.
    * @returns token, log-probability and entropy at temperature 1, `[3, A]`
@@ -116,9 +123,9 @@ export interface StepInputs {
   weights: Tensor1D;
   cos: Tensor2D;
   sin: Tensor2D;
-  /** `[L, P, KV, 2, capacity, d]` */
+  /** `[L, P, blocks, KV · 2 · 16 · d]` */
   prompts: Tensor;
-  /** `[L, R, KV, 2, capacity, d]` */
+  /** `[L, R, blocks, KV · 2 · 16 · d]` */
   own: Tensor;
   /** `[A]`, in [0, 1) */
   uniforms: Tensor1D;
@@ -145,6 +152,8 @@ const OUTPUTS = {
   SrpoScatterRows: 1,
   SrpoPackPrompts: 1,
   SrpoPackLinear: 1,
+  SrpoLinear: 1,
+  SrpoWeightGrad: 1,
   SrpoDecodeStep: 1,
   SrpoEmpty: 1,
   SrpoReadTape: 1,
@@ -153,19 +162,32 @@ const OUTPUTS = {
   SrpoLogprobsGrad: 1,
 } as const;
 
-let loaded: { ops: FusedOps | undefined } | undefined;
+let loaded: { ops?: FusedOps; reason: string } | undefined;
 
 /** The operations, or nothing where tfjs's own must do. */
 export function fusedOps(): FusedOps | undefined {
-  loaded ??= { ops: load() };
+  loaded ??= load();
   return process.env.SRPO_FUSED === "0" ? undefined : loaded.ops;
 }
 
-function load(): FusedOps | undefined {
+/** Whether the operations are used, and why not. */
+export function describeFused(): { used: boolean; reason: string } {
+  const used = fusedOps() !== undefined;
+  if (process.env.SRPO_FUSED === "0") return { used, reason: "SRPO_FUSED=0 turns them off" };
+  return { used, reason: loaded?.reason ?? "" };
+}
+
+function load(): { ops?: FusedOps; reason: string } {
   const { backend, device } = describeEngine();
+  if (backend !== "native") return { reason: `the engine is ${backend}` };
+  if (device !== "cpu") return { reason: "they are for CPUs, and the engine runs on a GPU" };
   const file = bindingFiles().operations;
-  if (backend !== "native" || device !== "cpu" || !existsSync(file)) return undefined;
-  createRequire(__filename)(file);
+  if (!existsSync(file)) return { reason: "they are not compiled" };
+  try {
+    createRequire(__filename)(file);
+  } catch (error) {
+    return { reason: `they do not load: ${(error as Error).message.split("\n", 1)[0]}` };
+  }
   for (const [kernelName, outputs] of Object.entries(OUTPUTS)) {
     tf.registerKernel({
       kernelName,
@@ -179,7 +201,7 @@ function load(): FusedOps | undefined {
         ),
     });
   }
-  return operations();
+  return { ops: operations(), reason: "compiled for this processor" };
 }
 
 /** What is used of tfjs-node's back end. */
@@ -219,7 +241,10 @@ function operations(): FusedOps {
       only(run("SrpoAttentionGrad", dMixed, qkv, mixed, lse, prompts, completions, shape)),
     scatterRows: (dx, rows, count) => only(run("SrpoScatterRows", dx, rows, whole(count))),
     packPrompts: (qkv, prompts, shape) => only(run("SrpoPackPrompts", qkv, prompts, shape)),
-    packLinear: (weight) => only(run("SrpoPackLinear", weight)),
+    packLinear: (weight, transposed = false) =>
+      only(run("SrpoPackLinear", weight, whole(transposed ? 1 : 0))),
+    linear: (x, packed, out) => only(run("SrpoLinear", x, packed, whole(out))),
+    weightGrad: (dy, x) => only(run("SrpoWeightGrad", dy, x)),
     decodeStep: (inputs) => {
       const { tokens, places, embedding, weights, cos, sin, prompts, own, uniforms } = inputs;
       const { numbers, shape, tape, leaving } = inputs;

@@ -1,26 +1,34 @@
-/** What a step of GRPO takes on work of a given size: rollout, reward, update of all weights with AdamW. */
+/** What a step of GRPO takes on work of a given size: rollout, reward, update of all the decoder's weights with AdamW. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadSpec } from "../config";
 import { describeEngine } from "../engine/backend";
+import { basePolicyFolder } from "../paths";
+import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import { rewardConfig } from "../reflection/reward-config";
+import type { PromptCache } from "../rollout/prepare";
+import { loadProblems } from "../stages/problems";
 import type { CustomReward } from "../train/custom-reward";
 import { trainGrpo, type GrpoConfig } from "../train/grpo";
 import { openRun } from "../train/run";
+import type { Problem } from "../types";
 import { syntheticPolicy, syntheticProblems, syntheticPrompts, type PolicySize } from "./synthetic";
 
-export interface GrpoWork extends PolicySize {
+export interface StepWork {
   /** Problems a step. */
   prompts: number;
   /** Completions a problem. */
   group: number;
-  /** Tokens of every completion. */
+  /** Tokens of a completion at most. */
   newTokens: number;
-  /** Text tokens of every prompt; 32 unless told otherwise. */
-  promptTokens?: number;
   /** Steps that are measured, after two that are not: the first ones compile and fill caches. */
   steps: number;
+}
+
+export interface SyntheticWork extends StepWork, PolicySize {
+  /** Text tokens of every prompt. */
+  promptTokens: number;
 }
 
 /** Medians over the measured steps, in seconds. */
@@ -30,21 +38,43 @@ export interface GrpoSpeed {
   update_s: number;
   /** Completion tokens a second of the whole step. */
   tok_per_s: number;
+  tokens_per_step: number;
   threads: number;
 }
 
 const WARM_UP = 2;
 
-/** Pays for a character of the text, so that the completions of a group differ. */
+/** Pays for the length of the text, so that the completions of a group differ. */
 const trivialReward: CustomReward = {
   name: "trivial",
   reward: ({ completion }) => completion.text.length % 7,
 };
 
-/** Runs full steps of the trainer itself, one optimiser step a batch as TRL does. */
-export async function measureGrpo(work: GrpoWork): Promise<GrpoSpeed> {
-  const { prompts, group, newTokens, promptTokens = 32, steps } = work;
+/** A policy of random weights; every prompt and every completion is equally long. */
+export async function measureSynthetic(work: SyntheticWork): Promise<GrpoSpeed> {
   const bundle = syntheticPolicy(work);
+  const problems = syntheticProblems(work.prompts * (WARM_UP + work.steps));
+  return measure(bundle, problems, work, syntheticPrompts(bundle, work.promptTokens));
+}
+
+/** The embedded policy on its own problems: pictures in the prompts, completions that end where the policy ends them. */
+export async function measurePictures(work: StepWork): Promise<GrpoSpeed> {
+  return measure(openPolicy(basePolicyFolder), await pictureProblems(work), work);
+}
+
+/** The problems that {@link measurePictures} takes. */
+export async function pictureProblems({ prompts, steps }: StepWork): Promise<Problem[]> {
+  const { problems } = loadSpec({}, "small");
+  return loadProblems({ problems: { ...problems, rl: prompts * (WARM_UP + steps) } }, "rl");
+}
+
+/** Full steps of the trainer itself, one optimiser step a batch as TRL does; disposes of the policy. */
+async function measure(
+  bundle: PolicyBundle,
+  problems: readonly Problem[],
+  { prompts, group, newTokens, steps }: StepWork,
+  cache?: PromptCache,
+): Promise<GrpoSpeed> {
   const root = mkdtempSync(join(tmpdir(), "srpo-perf-"));
   const total = WARM_UP + steps;
   const config: GrpoConfig = {
@@ -52,11 +82,11 @@ export async function measureGrpo(work: GrpoWork): Promise<GrpoSpeed> {
     ...{ steps: total, prompts, group, maxNewTokens: newTokens, microBatch: prompts },
     ...{ miniBatches: 1, beta: 0, saveEvery: total, logRolloutsEvery: total },
   };
-  const taken: { step: number; rollout: number }[] = [];
+  const taken: { step: number; rollout: number; tokens: number }[] = [];
   try {
     await trainGrpo({
       bundle,
-      problems: syntheticProblems(prompts * total),
+      problems,
       style: "direct",
       reward: rewardConfig("task-only"),
       rewardWeight: 0,
@@ -64,22 +94,27 @@ export async function measureGrpo(work: GrpoWork): Promise<GrpoSpeed> {
       config,
       seed: 1,
       run: openRun({ root, stage: "perf", preset: "grpo", inputs: {} }),
-      prompts: syntheticPrompts(bundle, promptTokens),
-      onStep: (_step, { step_time, rollout_time }) =>
-        taken.push({ step: step_time, rollout: rollout_time }),
+      prompts: cache,
+      onStep: (_step, { step_time, rollout_time }, rollouts) =>
+        taken.push({
+          step: step_time,
+          rollout: rollout_time,
+          tokens: rollouts.reduce((sum, { completion }) => sum + completion.ids.length, 0),
+        }),
     });
   } finally {
     bundle.weights.dispose();
     rmSync(root, { recursive: true, force: true });
   }
   const measured = taken.slice(WARM_UP);
-  const s_per_step = median(measured.map(({ step }) => step));
-  const rollout_s = median(measured.map(({ rollout }) => rollout));
+  const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+  const tokens = sum(measured.map((step) => step.tokens));
   return {
-    s_per_step,
-    rollout_s,
+    s_per_step: median(measured.map(({ step }) => step)),
+    rollout_s: median(measured.map(({ rollout }) => rollout)),
     update_s: median(measured.map(({ step, rollout }) => step - rollout)),
-    tok_per_s: (prompts * group * newTokens) / s_per_step,
+    tok_per_s: tokens / sum(measured.map(({ step }) => step)),
+    tokens_per_step: tokens / measured.length,
     threads: describeEngine().threads,
   };
 }

@@ -16,9 +16,13 @@ import type { TapeLayer, TapeReader } from "./tape";
 export function decoderOps({
   hiddenSize,
   intermediateSize,
+  heads,
   headDim,
 }: DecoderConfig): FusedOps | undefined {
-  const fits = [hiddenSize, intermediateSize, headDim].every((width) => width % LANES === 0);
+  const wide = [hiddenSize, intermediateSize, heads * headDim].every(
+    (width) => width % (2 * LANES) === 0,
+  );
+  const fits = wide && headDim % LANES === 0;
   return fits ? fusedOps() : undefined;
 }
 
@@ -172,18 +176,20 @@ function forward(
 ): LayerWork & { delta: Tensor2D } {
   const { heads, kvHeads, rmsNormEps: eps } = config;
   const [x, xNormed, xInverse] = ops.addRmsNorm(stream, delta, layer.inputNorm, eps);
-  const projected: Tensor2D = tf.matMul(xNormed, layer.qkv, false, true);
+  const linear = (input: Tensor2D, weight: Tensor2D): Tensor2D =>
+    tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
+  const projected = linear(xNormed, layer.qkv);
   const qkv = ops.rotary(projected, layer.qkvBias, tables, heads + kvHeads);
   projected.dispose();
   const [mixed, lse] = ops.attention(qkv, segments, shape);
-  const written: Tensor2D = tf.matMul(mixed, layer.output, false, true);
+  const written = linear(mixed, layer.output);
   const [y, yNormed, yInverse] = ops.addRmsNorm(x, written, layer.mlpNorm, eps);
   written.dispose();
-  const gateUp: Tensor2D = tf.matMul(yNormed, layer.gateUp, false, true);
+  const gateUp = linear(yNormed, layer.gateUp);
   const gated = ops.swiglu(gateUp);
   return {
     ...{ x, xNormed, xInverse, qkv, mixed, lse, y, yNormed, yInverse, gateUp, gated },
-    delta: tf.matMul(gated, layer.down, false, true),
+    delta: linear(gated, layer.down),
   };
 }
 
@@ -212,9 +218,10 @@ function backward(
   work: LayerWork,
   dOut: Tensor2D,
 ): { dx: Tensor2D; weights: FusedLayer } {
-  const product = (a: Tensor2D, b: Tensor2D): Tensor2D => tf.matMul(a, b);
-  // Of a weight [out, in] under y = x Wᵀ: dW = dyᵀ x.
-  const ofWeight = (dy: Tensor2D, x: Tensor2D): Tensor2D => tf.matMul(dy, x, true, false);
+  // Of y = x Wᵀ with W [out, in]: dx = dy W, dW = dyᵀ x.
+  const product = (dy: Tensor2D, weight: Tensor2D): Tensor2D =>
+    ops.linear(dy, ops.packLinear(weight, true), weight.shape[1]);
+  const ofWeight = ops.weightGrad;
 
   const down = ofWeight(dOut, work.gated);
   const dGateUp = ops.swigluGrad(product(dOut, layer.down), work.gateUp);

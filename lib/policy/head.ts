@@ -1,7 +1,31 @@
 /** From hidden states to log-probabilities and entropies, with gradients in closed form. */
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { fusedOps } from "../engine/fused";
+import { fusedOps, LANES } from "../engine/fused";
+
+/** Of y = x Wᵀ with W `[out, in]`: y, and the gradients of x and W. */
+interface LinearProducts {
+  apply(x: Tensor2D): Tensor2D;
+  ofInput(dy: Tensor2D): Tensor2D;
+  ofWeight(dy: Tensor2D, x: Tensor2D): Tensor2D;
+}
+
+function productsWith(W: Tensor2D): LinearProducts {
+  const ops = fusedOps();
+  const [out, inputs] = W.shape;
+  if (ops === undefined || inputs % (2 * LANES) !== 0) {
+    return {
+      apply: (x) => tf.matMul(x, W, false, true),
+      ofInput: (dy) => tf.matMul(dy, W),
+      ofWeight: (dy, x) => tf.matMul(dy, x, true, false),
+    };
+  }
+  return {
+    apply: (x) => ops.linear(x, ops.packLinear(W), out),
+    ofInput: (dy) => ops.linear(dy, ops.packLinear(W, true), inputs),
+    ofWeight: ops.weightGrad,
+  };
+}
 
 /** Logits that live at once: 16 million bytes. */
 const MOST_LOGITS = 2 ** 22;
@@ -33,7 +57,7 @@ export function headLogprobs(
 
   const forward = (x: Tensor2D, W: Tensor2D, chunk: (typeof chunks)[number]): Found =>
     tf.tidy(() => {
-      const logits: Tensor2D = tf.matMul(part(x, chunk), W, false, true);
+      const logits = productsWith(W).apply(part(x, chunk));
       const [logprob, lse] = rowLogprobs(logits, targetOf(chunk));
       return { logprob, lse };
     });
@@ -54,15 +78,13 @@ export function headLogprobs(
           const { from, count } = chunk;
           const [dx, dHead] = tf.tidy(() => {
             const own = part(states2, chunk);
-            const logits: Tensor2D = tf.matMul(own, W2, false, true);
+            const { apply, ofInput, ofWeight } = productsWith(W2);
+            const logits = apply(own);
             const wanted = targetOf(chunk);
             const lse = known === undefined ? sums[i] : rowLogprobs(logits, wanted)[1];
             const dLogits = rowSlopes(dy.slice([from], [count]) as Tensor1D, logits, wanted, lse);
-            const added: Tensor2D = tf.matMul(dLogits, own, true, false);
-            return [
-              tf.matMul<Tensor2D>(dLogits, W2),
-              dW === undefined ? added : dW.add<Tensor2D>(added),
-            ];
+            const added = ofWeight(dLogits, own);
+            return [ofInput(dLogits), dW === undefined ? added : dW.add<Tensor2D>(added)];
           });
           slopes.push(dx);
           dW?.dispose();

@@ -2,7 +2,7 @@
  * Sampling's keys and values for the lab's own operations: every row has a slot that is written in place, a group's
  * prompt is stored once, and rows that have finished are simply not named any more. Nothing is copied from step to step.
  */
-import type { Tensor, Tensor1D } from "@tensorflow/tfjs";
+import type { Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { LANES, type FusedOps } from "../engine/fused";
 import type { DecoderConfig } from "./config";
@@ -11,10 +11,10 @@ import { draw, readDrawn } from "./draw";
 import { decoderOps, fusedLayers } from "./fused-decoder";
 import { repeatLast, type Sampler, type SamplerStart } from "./plain-sampler";
 import { rotaryTables } from "./positions";
-import { TAPE_FIELDS, tapeFits, tapeWidths, type Tape, type TapeLayer } from "./tape";
+import { TAPE_FIELDS, tapeFits, tapeOffsets, type Tape, type TapeLayer } from "./tape";
 
-/** Tokens that a slot has room for at first; it doubles when that is not enough. */
-const FIRST_CAPACITY = 64;
+/** Blocks of 16 tokens that a slot has room for at first; they double when that is not enough. */
+const FIRST_BLOCKS = 16;
 
 /** The operations where there are any and they fit the decoder: a step reads heads 32 numbers at a time. */
 export function slotOps(config: DecoderConfig): FusedOps | undefined {
@@ -36,8 +36,8 @@ export function createSlotSampler(
 ): SlotSampler {
   const { config, decoder, batch, images, group, temperature, maxNewTokens, record } = start;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const promptCapacity = roundUp(Math.max(...batch.promptLengths));
-  let capacity = Math.min(FIRST_CAPACITY, roundUp(maxNewTokens));
+  const promptBlocks = blocksOf(Math.max(...batch.promptLengths));
+  let blocks = Math.min(FIRST_BLOCKS, blocksOf(maxNewTokens));
   let slots = Array.from({ length: batch.P * group }, (_unused, row) => row);
   let written = 0;
   const rows = slots.length;
@@ -48,7 +48,7 @@ export function createSlotSampler(
   const { first, nothing, ...fixed } = tf.tidy(() => {
     const { rows: tokens, positions } = withSpareRows(batch);
     const packed: Tensor[] = [];
-    const shape = tf.tensor1d([heads, kvHeads, headDim, promptCapacity], "int32");
+    const shape = tf.tensor1d([heads, kvHeads, headDim, promptBlocks], "int32");
     const table = rotaryTables(
       Array.from({ length: 3 * end }, (_unused, i) => Math.floor(i / 3)),
       config,
@@ -83,18 +83,18 @@ export function createSlotSampler(
     }
   });
   let handedOver = false;
-  let own = tf.fill([layers, rows, kvHeads, 2, capacity, headDim], 0);
+  let own: Tensor4D = tf.fill([layers, rows, blocks, kvHeads * 2 * LANES * headDim], 0);
   const grow = (): void => {
-    const wider = tf.tidy(() => tf.concat([own, tf.zerosLike(own)], 4));
+    const wider = tf.tidy(() => tf.concat([own, tf.zerosLike(own)], 2));
     own.dispose();
     own = wider;
-    capacity *= 2;
+    blocks *= 2;
   };
 
   return {
     first: (uniforms) => draw(ops, first, { temperature, uniforms }),
     next: (tokens, positions, uniforms) => {
-      if (written === capacity) grow();
+      if (written === blocks * LANES) grow();
       const places = slots.flatMap((slot, i) => {
         const prompt = Math.floor(slot / group);
         return [slot, prompt, batch.promptLengths[prompt], written, positions[i]];
@@ -135,13 +135,12 @@ function openTape(
   { config, batch, group, maxNewTokens }: SamplerStart & { maxNewTokens: number },
 ): Tape {
   const tokens = batch.P * group * maxNewTokens;
-  const width = Object.values(tapeWidths(config)).reduce((a, b) => a + b, 0);
   const tape: Tape = {
     prompts: [],
     promptsLeaving: undefined,
     promptLengths: batch.promptLengths,
     completions: [],
-    written: ops.empty([config.layers, tokens, width]),
+    written: ops.empty([config.layers, tokens, tapeOffsets(config).end]),
     leaving: ops.empty([1, tokens, config.hiddenSize]),
     group,
     longest: maxNewTokens,
@@ -173,6 +172,7 @@ function packedWeights(ops: FusedOps, { layers, norm, head }: FusedDecoder): Ten
   return tf.concat([...parts, norm, ops.packLinear(head)].map((part) => part.flatten()));
 }
 
-function roundUp(n: number): number {
-  return Math.ceil(n / LANES) * LANES;
+/** Keys and values are stored by blocks of 16 tokens. */
+function blocksOf(tokens: number): number {
+  return Math.ceil(tokens / LANES);
 }

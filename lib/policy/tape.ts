@@ -7,7 +7,7 @@
  */
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { NOWHERE, type FusedOps } from "../engine/fused";
+import { LANES, NOWHERE, type FusedOps } from "../engine/fused";
 import { recurringSize } from "./batch";
 import type { DecoderConfig } from "./config";
 import type { SampledTokens } from "./sampling";
@@ -75,10 +75,21 @@ export function recordedBatch(
   return same ? { tape, prompts: places } : undefined;
 }
 
+/** Where a field begins in a token's row of the tape, and how wide a row is: each field from a multiple of 16 on. */
+export function tapeOffsets(config: DecoderConfig): Record<TapeField, number> & { end: number } {
+  const widths = tapeWidths(config);
+  let end = 0;
+  const offsets = TAPE_FIELDS.map((field) => {
+    const from = end;
+    end += Math.ceil(widths[field] / LANES) * LANES;
+    return [field, from];
+  });
+  return { ...(Object.fromEntries(offsets) as Record<TapeField, number>), end };
+}
+
 /** Whether a rollout's tape fits into the memory that is set aside for it. */
 export function tapeFits(config: DecoderConfig, rows: number, longest: number): boolean {
-  const width = Object.values(tapeWidths(config)).reduce((a, b) => a + b, 0);
-  return 4 * config.layers * rows * longest * width <= MOST_BYTES;
+  return 4 * config.layers * rows * longest * tapeOffsets(config).end <= MOST_BYTES;
 }
 
 /** A part of a rollout as the update lays it out: prompts first, then their completions. */
@@ -111,7 +122,7 @@ export function readTape(
   config: DecoderConfig,
 ): TapeReader {
   const index = tokenIndex(tape, choice);
-  const widths = tapeWidths(config);
+  const [widths, offsets] = [tapeWidths(config), tapeOffsets(config)];
   const read = <T>(work: (at: Tensor1D) => T): T => {
     const at = tf.tensor1d(index, "int32");
     const result = work(at);
@@ -121,10 +132,8 @@ export function readTape(
   return {
     layer: (i) =>
       read((at) => {
-        let offset = 0;
         const fields = TAPE_FIELDS.map((field) => {
-          const which = [i, offset, widths[field]] as const;
-          offset += widths[field];
+          const which = [i, offsets[field], widths[field]] as const;
           return [field, ops.readTape(tape.prompts[i][field], tape.written, which, at)];
         });
         return Object.fromEntries(fields) as TapeLayer;

@@ -136,8 +136,8 @@ function specOf(
   { responses, responsesHash }: LoadedFiles,
 ): BenchSpec {
   const { benchmark, rules = "official", answer = "second", judge, limit, seed = 1 } = options;
-  if (contestant.kind === "policy" && options.topP !== undefined) {
-    throw fault("runBenchmark", "a policy in this process samples from all tokens", {
+  if (/policy|export/.test(contestant.kind) && options.topP !== undefined) {
+    throw fault("runBenchmark", "a model in this process samples from all tokens", {
       ...{ got: { topP: options.topP }, try: "a temperature, or a server" },
     });
   }

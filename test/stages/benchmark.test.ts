@@ -32,7 +32,7 @@ const sums: Behaviour = ({ body }, response) => {
 };
 
 describe("stages/benchmark: a model behind a server", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const server = chatServer();
   const root = temporaryFolder();
   let trial = 0;

@@ -25,12 +25,12 @@ export const benchmark: Benchmark = {
   sets: {
     testmini: {
       repository: "AI4Math/MathVerse",
-      files: /(?:^|\/)testmini(?!_text)[^/]*\.parquet$/,
+      files: /(?:^|\/)testmini(?:-\d[^/]*)?\.parquet$/,
       size: 3940,
     },
     "text-only": {
       repository: "AI4Math/MathVerse",
-      files: /(?:^|\/)testmini_text_only[^/]*\.parquet$/,
+      files: /(?:^|\/)testmini_text_only(?:-\d[^/]*)?\.parquet$/,
       size: 788,
     },
   },

@@ -23,6 +23,7 @@ napi_value Init(napi_env, napi_value exports) {
   srpo::RegisterAttention();
   srpo::RegisterDecode();
   srpo::RegisterHead();
+  srpo::RegisterLinear();
   return exports;
 }
 

@@ -1,39 +1,17 @@
 // One token further for many rows: the whole decoder, from the tokens just drawn to the next ones, with caches that are
 // written in place. Rows do not depend on each other, so that each thread takes some of them through all layers.
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+#include "linear.h"
 #include "op.h"
-#include "vec.h"
 
 namespace srpo {
 namespace {
 
-// A linear layer's weight in panels of 32 outputs, `[in, 32]` each, as the product reads it.
-constexpr int kPanel = 2 * W;
 // Rows that go through the layers together: enough to use a panel well, few enough to stay in the second cache.
 constexpr int kRows = 64;
-
-inline int64_t Padded(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
-
-// (weight [out, in]) -> [out / 32 rounded up, in, 32]
-void PackLinear(void*, TF_OpKernelContext* context) {
-  Call call(context);
-  const int64_t out = call.dim(0, 0), in = call.dim(0, 1), panels = Padded(out) / kPanel;
-  const float* weight = call.floats(0);
-  float* packed = call.out(0, {panels, in, kPanel});
-  for (int64_t j = 0; j < panels * kPanel; j++) {
-    float* column = packed + j / kPanel * in * kPanel + j % kPanel;
-    for (int64_t k = 0; k < in; k++) column[k * kPanel] = j < out ? weight[j * in + k] : 0.0f;
-  }
-}
-
-// c = or += a · weightᵀ; rows of `a` and `c` are there up to a multiple of 8.
-void Linear(int rows, int64_t in, int64_t out, const float* a, int64_t lda, const float* panels,
-            float* c, int64_t ldc, bool add) {
-  for (int64_t j = 0; j < out; j += kPanel) {
-    for (int i = 0; i < rows; i += 8) {
-      Block<8, 2>(int(in), a + i * lda, lda, 1, panels + j * in, kPanel, c + i * ldc + j, ldc, add);
-    }
-  }
-}
 
 struct Shape {
   explicit Shape(const int32_t* s)
@@ -63,41 +41,31 @@ struct Weights {
   }
 };
 
-// A cache holds rows of `[KV, 2, capacity, d]`: keys in blocks of 16, each `[d, 16]`, so that one vector holds the same
-// component of 16 keys; then values, `[capacity, d]`.
+// A cache holds rows of blocks of 16 tokens, `[KV, 2, 16 · d]`: keys as `[d, 16]`, so that one vector holds the same
+// component of 16 keys, then values as `[16, d]`. What a row has is in one piece: few pages, read in order.
 struct Cache {
   float* data;
-  int kvHeads, capacity, d;
-  float* keys(int64_t row, int kv) const { return data + (row * kvHeads + kv) * 2 * capacity * d; }
-  float* values(int64_t row, int kv) const { return keys(row, kv) + int64_t(capacity) * d; }
-  void write(int64_t row, int kv, int place, const float* k, const float* v) const {
-    float* block = keys(row, kv) + int64_t(place / W) * W * d + place % W;
-    for (int j = 0; j < d; j++) block[j * W] = k[j];
-    std::copy(v, v + d, values(row, kv) + int64_t(place) * d);
+  int blocks, kvHeads, d;
+  int64_t stride() const { return int64_t(kvHeads) * 2 * W * d; }
+  float* row(int64_t index) const { return data + index * blocks * stride(); }
+  float* keys(int64_t index, int kv) const { return row(index) + int64_t(kv) * 2 * W * d; }
+  void write(int64_t index, int kv, int place, const float* k, const float* v) const {
+    float* block = keys(index, kv) + place / W * stride();
+    for (int j = 0; j < d; j++) block[j * W + place % W] = k[j];
+    std::copy(v, v + d, block + W * d + place % W * d);
   }
 };
 
-// Asks for a row's keys and values while the row before it is computed: they come from far away.
-inline void Prefetch(const Cache& cache, int64_t row, int count) {
-  constexpr int kLine = 64 / sizeof(float);
-  for (int kv = 0; kv < cache.kvHeads; kv++) {
-    const float *keys = cache.keys(row, kv), *values = cache.values(row, kv);
-    for (int64_t at = 0; at < int64_t(RoundUp(count)) * cache.d; at += kLine) {
-      __builtin_prefetch(keys + at, 0, 2);
-      __builtin_prefetch(values + at, 0, 2);
-    }
-  }
-}
-
-// (rotated projections of prompts [N, C], prompts [P + 1], heads kvHeads d capacity [4]) -> cache [P, KV, 2, capacity, d]
+// (rotated projections of prompts [N, C], prompts [P + 1], heads kvHeads d blocks [4]) -> cache [P, blocks, KV · 2 · 16 · d]
 void PackPrompts(void*, TF_OpKernelContext* context) {
   Call call(context);
   const int64_t c = call.dim(0, 1);
   const float* qkv = call.floats(0);
   const int32_t *starts = call.ints(1), *shape = call.ints(2);
   const int P = int(call.size(1)) - 1, heads = shape[0], kvHeads = shape[1], d = shape[2];
-  const Cache cache{call.out(0, {P, kvHeads, 2, shape[3], d}), kvHeads, shape[3], d};
-  std::fill_n(cache.data, int64_t(P) * kvHeads * 2 * shape[3] * d, 0.0f);
+  const int64_t stride = int64_t(kvHeads) * 2 * W * d;
+  const Cache cache{call.out(0, {P, shape[3], stride}), shape[3], kvHeads, d};
+  std::fill_n(cache.data, P * shape[3] * stride, 0.0f);
   for (int p = 0; p < P; p++) {
     for (int t = starts[p]; t < starts[p + 1]; t++) {
       for (int kv = 0; kv < kvHeads; kv++) {
@@ -108,13 +76,14 @@ void PackPrompts(void*, TF_OpKernelContext* context) {
   }
 }
 
-// Scores of B blocks of 16 keys under H query heads, which lie `d` apart.
+// Scores of B blocks of 16 keys, `stride` apart, under H query heads, `d` apart.
 template <int H, int B>
-inline void ScoreBlocks(const float* keys, int d, const float* q, float* s, int64_t ld) {
+inline void ScoreBlocks(const float* keys, int64_t stride, int d, const float* q, float* s,
+                        int64_t ld) {
   Vec sum[H][B] = {};
   for (int j = 0; j < d; j++) {
     Vec key[B];
-    for (int b = 0; b < B; b++) key[b] = Load(keys + (b * d + j) * W);
+    for (int b = 0; b < B; b++) key[b] = Load(keys + b * stride + j * W);
     for (int h = 0; h < H; h++) {
       for (int b = 0; b < B; b++) sum[h][b] += q[h * d + j] * key[b];
     }
@@ -126,32 +95,38 @@ inline void ScoreBlocks(const float* keys, int d, const float* q, float* s, int6
 
 // Scores of `count` cached keys; whole blocks, what lies beyond `count` has no meaning.
 template <int H>
-inline void Scores(const float* keys, int count, int d, const float* q, float* s, int64_t ld) {
+inline void Scores(const Cache& cache, int row, int kv, int count, const float* q, float* s,
+                   int64_t ld) {
+  const float* keys = cache.keys(row, kv);
+  const int64_t stride = cache.stride();
   int at = 0;
-  for (; at + W < count; at += 2 * W) ScoreBlocks<H, 2>(keys + at * d, d, q, s + at, ld);
-  if (at < count) ScoreBlocks<H, 1>(keys + at * d, d, q, s + at, ld);
+  for (; at + W < count; at += 2 * W, keys += 2 * stride) {
+    ScoreBlocks<H, 2>(keys, stride, cache.d, q, s + at, ld);
+  }
+  if (at < count) ScoreBlocks<H, 1>(keys, stride, cache.d, q, s + at, ld);
 }
 
-// Adds `count` values by their shares to 32 components of H heads.
+// Adds `count` values by their shares to components `from` to `from` + 32 of H heads.
 template <int H>
-inline void AddValues(const float* values, int count, int d, const float* shares, int64_t ld,
-                      Vec (&sum)[H][2]) {
+inline void AddValues(const Cache& cache, int row, int kv, int count, int from, const float* shares,
+                      int64_t ld, Vec (&sum)[H][2]) {
+  const int d = cache.d;
+  const float* values = cache.keys(row, kv) + W * d + from;
   Vec other[H][2] = {};
-  int t = 0;
-  for (; t + 2 <= count; t += 2) {
-    const float *first = values + int64_t(t) * d, *second = first + d;
-    for (int h = 0; h < H; h++) {
-      for (int v = 0; v < 2; v++) {
-        sum[h][v] += shares[h * ld + t] * Load(first + v * W);
-        other[h][v] += shares[h * ld + t + 1] * Load(second + v * W);
+  for (int at = 0; at < count; at += W, values += cache.stride()) {
+    // A whole block: shares beyond `count` are 0, and so is memory that was never written.
+    for (int t = 0; t < W; t += 2) {
+      const float *first = values + t * d, *second = first + d;
+      for (int h = 0; h < H; h++) {
+        for (int v = 0; v < 2; v++) {
+          sum[h][v] += shares[h * ld + at + t] * Load(first + v * W);
+          other[h][v] += shares[h * ld + at + t + 1] * Load(second + v * W);
+        }
       }
     }
   }
   for (int h = 0; h < H; h++) {
-    for (int v = 0; v < 2; v++) {
-      if (t < count) sum[h][v] += shares[h * ld + t] * Load(values + int64_t(t) * d + v * W);
-      sum[h][v] += other[h][v];
-    }
+    for (int v = 0; v < 2; v++) sum[h][v] += other[h][v];
   }
 }
 
@@ -168,8 +143,8 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
   const float scale = 1.0f / std::sqrt(float(d));
   // Both kinds of keys come in whole blocks; what fills the blocks up must not count.
   const int start = RoundUp(length), all = start + RoundUp(count);
-  Scores<H>(prompt.keys(at.prompt, kv), length, d, q, s, ld);
-  Scores<H>(own.keys(at.slot, kv), count, d, q, s + start, ld);
+  Scores<H>(prompt, at.prompt, kv, length, q, s, ld);
+  Scores<H>(own, at.slot, kv, count, q, s + start, ld);
   float inverse[H];
   for (int h = 0; h < H; h++) {
     float* scores = s + h * ld;
@@ -190,8 +165,8 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
   }
   for (int j = 0; j < d; j += 2 * W) {
     Vec sum[H][2] = {};
-    AddValues<H>(prompt.values(at.prompt, kv) + j, length, d, s, ld, sum);
-    AddValues<H>(own.values(at.slot, kv) + j, count, d, s + start, ld, sum);
+    AddValues<H>(prompt, at.prompt, kv, length, j, s, ld, sum);
+    AddValues<H>(own, at.slot, kv, count, j, s + start, ld, sum);
     for (int h = 0; h < H; h++) {
       for (int v = 0; v < 2; v++) Store(out + h * d + j + v * W, sum[h][v] * inverse[h]);
     }
@@ -225,8 +200,18 @@ void AttendRow(float* x, const float* bias, const float* cos, const float* sin, 
   }
 }
 
+// Writes what nobody reads soon past the caches, in whole vectors: `to` is aligned, `from` has room.
+inline void Stream(const float* from, int64_t count, float* to) {
+#ifdef __SSE__
+  for (int64_t i = 0; i < count; i += 4) _mm_stream_ps(to + i, _mm_loadu_ps(from + i));
+#else
+  std::copy_n(from, count, to);
+#endif
+}
+
 // What a training step needs again of every token and layer: the stream that enters `[D]`, turned projections `[C]`,
-// mixed values `[H·d]` and their log-sums `[H]`, the stream after attention `[D]`, gate and up `[2F]`, end to end.
+// mixed values `[H·d]` and their log-sums `[H]`, the stream after attention `[D]`, gate and up `[2F]`, each from a
+// multiple of 16 on.
 struct Tape {
   float* data;
   int64_t tokens, longest;
@@ -236,13 +221,14 @@ struct Tape {
     const int64_t widths[] = {shape.hidden,  shape.projected(), shape.mixed(),
                               shape.heads, shape.hidden,      2 * shape.inner};
     int64_t at = 0;
-    for (int i = 0; i < field; i++) at += widths[i];
+    for (int i = 0; i < field; i++) at += RoundUp(int(widths[i]));
     return at;
   }
   void write(int layer, const Place& at, Field field, const float* values) const {
     if (data == nullptr) return;
     const int64_t token = layer * tokens + at.slot * longest + at.written;
-    std::copy_n(values, offset(Field(field + 1)) - offset(field), data + token * offset(kEnd) + offset(field));
+    Stream(values, offset(Field(field + 1)) - offset(field),
+           data + token * offset(kEnd) + offset(field));
   }
 };
 
@@ -360,8 +346,8 @@ void Draw(void*, TF_OpKernelContext* context) {
   }
 }
 
-// (tokens [A], places [A, 5], embedding [V, D], weights, cos [U, d], sin [U, d], prompt caches [L, P, KV, 2, cap, d],
-//  own caches [L, R, KV, 2, cap, d], uniforms [A], temperature and epsilon [2], shape [7], tape [L, R · longest, S] and
+// (tokens [A], places [A, 5], embedding [V, D], weights, cos [U, d], sin [U, d], prompt caches [L, P, blocks, S],
+//  own caches [L, R, blocks, S], uniforms [A], temperature and epsilon [2], shape [7], tape [L, R · longest, S] and
 //  streams that leave the last layer [1, R · longest, D], or both empty) -> drawn [3, A]
 // The own caches and the tape are written in place.
 void DecodeStep(void*, TF_OpKernelContext* context) {
@@ -374,7 +360,7 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
   const Shape shape(call.ints(10));
   const int D = shape.hidden, C = shape.projected(), F = shape.inner, d = shape.d;
   const int64_t promptSize = call.size(6) / shape.layers, ownSize = call.size(7) / shape.layers;
-  const int promptCapacity = int(call.dim(6, 4)), ownCapacity = int(call.dim(7, 4));
+  const int promptBlocks = int(call.dim(6, 2)), ownBlocks = int(call.dim(7, 2));
   const float* final = weights + shape.layers * Weights::Size(shape);
   const bool records = call.size(11) != 0;
   const int64_t recorded = records ? call.dim(11, 1) : 0;
@@ -382,13 +368,13 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
   float* out = call.out(0, {3, rows});
 
   const int64_t ldD = Padded(D), ldC = Padded(C), ldM = shape.mixed(), ldF = Padded(2 * F);
-  const int64_t ldV = Padded(shape.vocabulary), ldS = promptCapacity + ownCapacity;
+  const int64_t ldV = Padded(shape.vocabulary), ldS = int64_t(promptBlocks + ownBlocks) * W;
   const int share = (rows + Threads() - 1) / Threads();
   const int block = std::min(kRows, (share + 7) / 8 * 8);
 #pragma omp parallel
   {
     std::vector<float> stream(block * ldD), normed(block * ldD), projected(block * ldC),
-        mixed(block * ldM), lse(shape.heads), gateUp(block * ldF), logits(block * ldV),
+        mixed(block * ldM), lse(RoundUp(shape.heads)), gateUp(block * ldF), logits(block * ldV),
         scratch(std::max(2 * ldS, ldV));
     const auto place = [places](int row) {
       const int32_t* p = places + 5 * row;
@@ -402,14 +388,12 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
       }
       for (int l = 0; l < shape.layers; l++) {
         const Weights w(weights, shape, l);
-        const Cache prompt{const_cast<float*>(call.floats(6)) + l * promptSize, shape.kvHeads,
-                           promptCapacity, d};
-        const Cache own{call.cache(7) + l * ownSize, shape.kvHeads, ownCapacity, d};
+        const Cache prompt{call.cache(6) + l * promptSize, promptBlocks, shape.kvHeads, d};
+        const Cache own{call.cache(7) + l * ownSize, ownBlocks, shape.kvHeads, d};
         RmsNorm(count, D, stream.data(), w.inputNorm, eps, normed.data(), ldD);
         Linear(count, D, C, normed.data(), ldD, w.qkv, projected.data(), ldC, false);
         for (int i = 0; i < count; i++) {
           const Place at = place(first + i);
-          if (i + 1 < count) Prefetch(own, place(first + i + 1).slot, at.written);
           AttendRow(projected.data() + i * ldC, w.bias, cos + int64_t(at.position) * d,
                     sin + int64_t(at.position) * d, prompt, own, at, shape, mixed.data() + i * ldM,
                     lse.data(), scratch.data(), ldS);
@@ -430,8 +414,8 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
       }
       for (int i = 0; i < count && records; i++) {
         const Place at = place(first + i);
-        std::copy_n(stream.data() + i * ldD, D,
-                    call.cache(12) + (at.slot * tape.longest + at.written) * D);
+        Stream(stream.data() + i * ldD, D,
+               call.cache(12) + (at.slot * tape.longest + at.written) * D);
       }
       RmsNorm(count, D, stream.data(), final, eps, normed.data(), ldD);
       Linear(count, D, shape.vocabulary, normed.data(), ldD, final + D, logits.data(), ldV, false);
@@ -449,7 +433,6 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
 }  // namespace
 
 void RegisterDecode() {
-  Register("SrpoPackLinear", {"weight: float"}, {"packed: float"}, PackLinear);
   Register("SrpoPackPrompts", {"qkv: float", "prompts: int32", "shape: int32"}, {"cache: float"},
            PackPrompts);
   Register("SrpoDraw", {"logits: float", "uniforms: float", "temperature: float"}, {"drawn: float"},

@@ -96,5 +96,6 @@ void RegisterPointwise();
 void RegisterAttention();
 void RegisterDecode();
 void RegisterHead();
+void RegisterLinear();
 
 }  // namespace srpo

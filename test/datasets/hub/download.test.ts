@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { srpo } from "../../cli/srpo";
 import { downloadFiles, type DownloadOptions } from "../../../datasets/hub/download";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
@@ -41,7 +42,7 @@ const cutAfter =
   };
 
 describe("datasets/hub: downloads from a server that misbehaves", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let folder: string;
   let hub: { server: Server; address: string };
   let other: { server: Server; address: string };
@@ -227,6 +228,25 @@ describe("datasets/hub: downloads from a server that misbehaves", function () {
     rmSync(folder, { recursive: true });
     state.file = () => undefined;
     await assert.rejects(get(/^data/, { timeoutMs: 50, attempts: 2 }), /did not come/);
+  });
+
+  it("is a command: srpo bench get", async () => {
+    state.listing = [LARGE];
+    const env = { HF_ENDPOINT: hub.address, HF_TOKEN: "hf_secret" };
+    const got = await srpo(["bench", "get", "mmk12", "--to", folder], { env });
+    assert.equal(got.status, 0, got.err);
+    assert.equal(got.rows[0].commit, COMMIT);
+    assert.match(
+      state.asked[0].url,
+      /^\/api\/datasets\/FanqingM\/MMK12\/revision\/main\?blobs=true$/,
+    );
+    assert.ok(existsSync(join(folder, "FanqingM--MMK12", COMMIT, LARGE.rfilename)));
+    assert.doesNotMatch(got.out + got.err, /hf_secret/);
+    const none = await srpo(["bench", "get", "mmk12", "--set", "train"], { env });
+    assert.deepEqual(
+      [none.status, none.err.trim()],
+      [2, "error: mmk12 has no set train; it has test"],
+    );
   });
 
   it("stops at its signal and writes only under its folder", async () => {
