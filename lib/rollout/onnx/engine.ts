@@ -5,6 +5,7 @@ import type { Policy } from "../../policy/policy";
 import type { RolloutEngine } from "../engine";
 import { createPromptCache, type PromptCache } from "../prepare";
 import { sampleProblems } from "../sampled";
+import { takeTurns } from "../turns";
 import { generateOnnx } from "./generate";
 import { buildModel } from "./model";
 import { openSession, type ModelSession } from "./session";
@@ -30,13 +31,8 @@ export function createOnnxEngine(
 ): RolloutEngine {
   let copy: { session: ModelSession; of: readonly object[] } | undefined;
   let closed = false;
-  let queue: Promise<unknown> = Promise.resolve();
+  const inTurn = takeTurns();
 
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = queue.then(work);
-    queue = turn.catch(() => undefined);
-    return turn;
-  };
   const release = async (): Promise<void> => {
     const { session } = copy ?? {};
     copy = undefined;

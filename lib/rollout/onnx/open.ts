@@ -9,6 +9,7 @@ import { loadTokenizer } from "../../policy/tokenizer";
 import type { RolloutEngine } from "../engine";
 import { cachePrompts } from "../prepare";
 import { sampleProblems } from "../sampled";
+import { takeTurns } from "../turns";
 import { ONNX_FILES } from "./export";
 import { generateOnnx } from "./generate";
 import { openFirst, type OnnxDevice } from "./session";
@@ -41,32 +42,40 @@ export async function openOnnxEngine(
   const processor = loadImageProcessor(folder);
   const devices = device === "auto" ? (["cuda", "webgpu", "cpu"] as const) : [device];
   const decoder = await openFirst(join(folder, ONNX_FILES.decoder), devices, { threads });
-  const vision = await openFirst(join(folder, ONNX_FILES.vision), [decoder.device], { threads });
+  const visionFile = join(folder, ONNX_FILES.vision);
+  const vision = await openFirst(visionFile, [decoder.device], { threads }).catch(
+    async (error: unknown) => {
+      await decoder.release();
+      throw error;
+    },
+  );
   const prompts = cachePrompts(
     { config, tokenizer, processor },
     {
-      key: `${contentHash(readFileSync(join(folder, ONNX_FILES.vision)))}/${decoder.device}`,
-      encode: (patches, grids) => encodePictures(vision.session, config.vision, patches, grids),
+      key: `${contentHash(readFileSync(visionFile))}/${decoder.device}`,
+      encode: (patches, grids) => encodePictures(vision, config.vision, patches, grids),
     },
   );
+  const inTurn = takeTurns();
   let closed = false;
   return {
     name: name ?? `onnx/${decoder.device}`,
     device: decoder.device,
-    rollout: async (problems, request) => {
-      if (closed) {
-        throw fault("onnx.rollout", "the engine is closed", { try: "openOnnxEngine again" });
-      }
-      return sampleProblems(problems, request, {
-        prompts,
-        tokenizer,
-        sample: (prepared, options) => generateOnnx(decoder.session, config, prepared, options),
-      });
-    },
-    close: async () => {
-      if (closed) return;
-      closed = true;
-      await Promise.all([decoder.session.release(), vision.session.release()]);
-    },
+    rollout: (problems, request) =>
+      inTurn(async () => {
+        if (closed) {
+          throw fault("onnx.rollout", "the engine is closed", { try: "openOnnxEngine again" });
+        }
+        return sampleProblems(problems, request, {
+          prompts,
+          tokenizer,
+          sample: (prepared, options) => generateOnnx(decoder, config, prepared, options),
+        });
+      }),
+    close: () =>
+      inTurn(async () => {
+        if (!closed) await Promise.all([decoder.release(), vision.release()]);
+        closed = true;
+      }),
   };
 }

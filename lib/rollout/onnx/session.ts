@@ -118,11 +118,11 @@ export async function openFirst(
   model: Uint8Array | string,
   devices: readonly OnnxDevice[],
   options: Omit<SessionOptions, "device"> = {},
-): Promise<{ session: ModelSession; device: OnnxDevice }> {
+): Promise<ModelSession> {
   let failure: unknown;
   for (const device of devices) {
     try {
-      return { session: await openSession(model, { ...options, device }), device };
+      return await openSession(model, { ...options, device });
     } catch (error) {
       failure = error;
     }

@@ -6,6 +6,7 @@ import { contentHash } from "../../engine/files";
 import { buildMessages } from "../../reflection/prompts";
 import type { Completion, Problem } from "../../types";
 import type { RolloutEngine, RolloutRequest } from "../engine";
+import { takeTurns } from "../turns";
 import {
   loadTransformersJs,
   repairTextPositions,
@@ -42,7 +43,8 @@ export async function openTransformersJs(
   const library = await loadTransformersJs();
   const { processor, model } = await load(library, path, { dtype, device });
   let closed = false;
-  let queue: Promise<unknown> = Promise.resolve();
+  // The package has one stream of random numbers for all.
+  const inTurn = takeTurns();
 
   const rollout = async (
     problems: readonly Problem[],
@@ -59,18 +61,12 @@ export async function openTransformersJs(
   };
   return {
     name: name ?? `transformers.js/${basename(path)}`,
-    // The package has one stream of random numbers for all, so that rollouts take turns.
-    rollout: (problems, request) => {
-      const turn = queue.then(() => rollout(problems, request));
-      queue = turn.catch(() => undefined);
-      return turn;
-    },
-    close: async () => {
-      if (closed) return;
-      closed = true;
-      await queue;
-      await model.dispose();
-    },
+    rollout: (problems, request) => inTurn(() => rollout(problems, request)),
+    close: () =>
+      inTurn(async () => {
+        if (!closed) await model.dispose();
+        closed = true;
+      }),
   };
 }
 
