@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { ready } from "../../lib/engine/backend";
 import { readJsonl, writeJsonl } from "../../lib/engine/files";
-import type { Attempt } from "../../lib/reflection/selection";
+import type { AttemptedProblem } from "../../lib/rollout/attempts";
 import { temporaryFolder, writeTinyPolicy } from "../policy/fixture";
 import { srpo, start, ended } from "./srpo";
 
@@ -127,16 +127,16 @@ function metricsOf(runs: string, prefix: string): number[] | undefined {
 
 /** Puts a careful solution into every attempt; every third keeps the right answer. */
 function giveAnswers(path: string): void {
-  const attempts = readJsonl<Attempt>(path).map((attempt, i): Attempt => {
-    const { reading, steps, answer } = attempt.problem;
+  const rows = readJsonl<AttemptedProblem>(path).map((row, i): AttemptedProblem => {
+    const { reading, steps, answer } = row.problem;
     const correct = i % 3 === 0;
     const given = correct ? answer : `${answer}1`;
-    return {
-      ...attempt,
+    const attempt = {
       text: `<think>${[reading, ...(steps ?? [])].join(" ")}</think><answer>${given}</answer>`,
       verdict: { extraction: given, prediction: given, correct, rule: "number" },
       truncated: false,
     };
+    return { ...row, attempts: [attempt], passRate: Number(correct) };
   });
-  writeJsonl(path, attempts);
+  writeJsonl(path, rows);
 }
