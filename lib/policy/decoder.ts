@@ -112,7 +112,6 @@ export function decode(
       recorded === undefined
         ? undefined
         : readTape(
-            ops,
             recorded.tape,
             { prompts: recorded.prompts, completionLengths: batch.completionLengths },
             config,

@@ -5,12 +5,20 @@
  */
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { fusedOps, LANES, type FusedOps, type RotaryTables, type Segments } from "../engine/fused";
+import {
+  fusedOps,
+  LANES,
+  type Field,
+  type FusedOps,
+  type RotaryTables,
+  type Segments,
+  type Work,
+} from "../engine/fused";
 import type { GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
 import type { FusedDecoder, FusedLayer } from "./decoder";
 import { rotaryTables } from "./positions";
-import type { TapeLayer, TapeReader } from "./tape";
+import { TAPE_FIELDS, type LayerWork, type TapeField, type TapeReader } from "./tape";
 
 /** The lab's own operations where there are any and they fit the decoder's widths. */
 export function decoderOps({
@@ -35,40 +43,6 @@ interface Surroundings {
   shape: Tensor1D;
 }
 
-/** What a layer's gradient needs of its forward pass. */
-interface LayerWork {
-  /** Residual stream that enters, `[N, D]`, normalised, and the norm's factor `[N]`. */
-  x: Tensor2D;
-  xNormed: Tensor2D;
-  xInverse: Tensor1D;
-  /** Rotated queries and keys, and values, `[N, (H + 2·KV)·d]`. */
-  qkv: Tensor2D;
-  /** `[N, H·d]` and `[N, H]` */
-  mixed: Tensor2D;
-  lse: Tensor2D;
-  /** Residual stream after attention. */
-  y: Tensor2D;
-  yNormed: Tensor2D;
-  yInverse: Tensor1D;
-  /** `[N, 2F]` and `[N, F]` */
-  gateUp: Tensor2D;
-  gated: Tensor2D;
-}
-
-const WORK = [
-  "x",
-  "xNormed",
-  "xInverse",
-  "qkv",
-  "mixed",
-  "lse",
-  "y",
-  "yNormed",
-  "yInverse",
-  "gateUp",
-  "gated",
-] as const satisfies readonly (keyof LayerWork)[];
-
 const WEIGHTS = [
   "inputNorm",
   "qkv",
@@ -81,7 +55,7 @@ const WEIGHTS = [
 
 export interface FusedOptions {
   /** Receives what each layer computed, and where the prompts begin; it owns none of it. */
-  keep?: (layer: number, work: TapeLayer, prompts: Tensor1D) => void;
+  keep?: (layer: number, work: LayerWork, prompts: Tensor1D) => void;
   /** The batch as a rollout computed it with the same weights: nothing forward is computed again. */
   tape?: TapeReader;
 }
@@ -121,7 +95,7 @@ export function fusedLayers(
         const work = forward(around, layer, stream, delta);
         keep?.(i, work, around.segments.prompts);
         [stream, delta] = [work.y, work.delta];
-        saved.push(...WORK.map((name) => work[name]));
+        saved.push(...TAPE_FIELDS.map((name) => work[name]));
       }
       value = delta === undefined ? stream.clone() : stream.add<Tensor2D>(delta);
     } else {
@@ -142,13 +116,12 @@ export function fusedLayers(
           segments: { prompts: starts, completions: ends } as Segments,
           tables: { cos: cosine, sin: sine, at: rows } as RotaryTables,
         };
-        const workOf = (i: number): LayerWork =>
-          tape === undefined
-            ? (named(
-                WORK,
-                tensors.slice(i * WORK.length, (i + 1) * WORK.length),
-              ) as unknown as LayerWork)
-            : fromTape(then, again[i], tape.layer(i));
+        const inOrder = tf.tensor1d([], "int32");
+        const workOf = (i: number): Work<TapeField> =>
+          tape?.layer(i) ?? {
+            fields: fieldsOf(tensors.slice(i * TAPE_FIELDS.length, (i + 1) * TAPE_FIELDS.length)),
+            index: inOrder,
+          };
         return backwardThrough(then, again, workOf, dy as Tensor2D);
       },
     };
@@ -156,15 +129,13 @@ export function fusedLayers(
   return stack(x, ...weights) as Tensor2D;
 }
 
-/** A layer's work from what the tape keeps of it. */
-function fromTape({ ops, config }: Surroundings, layer: FusedLayer, kept: TapeLayer): LayerWork {
-  const [, xNormed, xInverse] = ops.addRmsNorm(
-    ...([kept.x, undefined, layer.inputNorm, config.rmsNormEps] as const),
-  );
-  const [, yNormed, yInverse] = ops.addRmsNorm(
-    ...([kept.y, undefined, layer.mlpNorm, config.rmsNormEps] as const),
-  );
-  return { ...kept, xNormed, xInverse, yNormed, yInverse, gated: ops.swiglu(kept.gateUp) };
+/** Tensors of {@link TAPE_FIELDS} as fields of their own. */
+function fieldsOf(tensors: readonly Tensor[]): Record<TapeField, Field> {
+  const fields = tensors.map((memory, i) => [
+    TAPE_FIELDS[i],
+    { memory, offset: 0, stride: memory.shape[1] },
+  ]);
+  return Object.fromEntries(fields) as Record<TapeField, Field>;
 }
 
 /** One layer up to the sum that the next one's norm takes up. @param delta what the layer before adds to `stream` */
@@ -175,29 +146,33 @@ function forward(
   delta: Tensor2D | undefined,
 ): LayerWork & { delta: Tensor2D } {
   const { heads, kvHeads, rmsNormEps: eps } = config;
-  const [x, xNormed, xInverse] = ops.addRmsNorm(stream, delta, layer.inputNorm, eps);
   const linear = (input: Tensor2D, weight: Tensor2D): Tensor2D =>
     tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
+  const norm = (
+    value: Tensor2D,
+    added: Tensor2D | undefined,
+    gain: Tensor1D,
+  ): [sum: Tensor2D, normed: Tensor2D] =>
+    tf.tidy(() => ops.addRmsNorm(value, added, gain, eps).slice(0, 2) as [Tensor2D, Tensor2D]);
+
+  const [x, xNormed] = norm(stream, delta, layer.inputNorm);
   const projected = linear(xNormed, layer.qkv);
   const qkv = ops.rotary(projected, layer.qkvBias, tables, heads + kvHeads);
-  projected.dispose();
   const [mixed, lse] = ops.attention(qkv, segments, shape);
   const written = linear(mixed, layer.output);
-  const [y, yNormed, yInverse] = ops.addRmsNorm(x, written, layer.mlpNorm, eps);
-  written.dispose();
+  const [y, yNormed] = norm(x, written, layer.mlpNorm);
   const gateUp = linear(yNormed, layer.gateUp);
   const gated = ops.swiglu(gateUp);
-  return {
-    ...{ x, xNormed, xInverse, qkv, mixed, lse, y, yNormed, yInverse, gateUp, gated },
-    delta: linear(gated, layer.down),
-  };
+  const result = { x, qkv, mixed, lse, y, gateUp, delta: linear(gated, layer.down) };
+  tf.dispose([xNormed, projected, written, yNormed, gated]);
+  return result;
 }
 
 /** Gradients of the embeddings and of every layer's weights, in the order in which the stack takes them. */
 function backwardThrough(
   around: Surroundings,
   layers: readonly FusedLayer[],
-  workOf: (layer: number) => LayerWork,
+  workOf: (layer: number) => Work<TapeField>,
   dy: Tensor2D,
 ): Tensor[] {
   const gradients: Tensor[] = [];
@@ -213,32 +188,17 @@ function backwardThrough(
 
 /** @param dOut gradient of what leaves the layer: `y + delta` */
 function backward(
-  { ops, config, segments, tables, shape }: Surroundings,
+  { ops, config: { heads, kvHeads, rmsNormEps: eps }, segments, tables, shape }: Surroundings,
   layer: FusedLayer,
-  work: LayerWork,
+  work: Work<TapeField>,
   dOut: Tensor2D,
 ): { dx: Tensor2D; weights: FusedLayer } {
-  // Of y = x Wᵀ with W [out, in]: dx = dy W, dW = dyᵀ x.
-  const product = (dy: Tensor2D, weight: Tensor2D): Tensor2D =>
-    ops.linear(dy, ops.packLinear(weight, true), weight.shape[1]);
-  const ofWeight = ops.weightGrad;
-
-  const down = ofWeight(dOut, work.gated);
-  const dGateUp = ops.swigluGrad(product(dOut, layer.down), work.gateUp);
-  const gateUp = ofWeight(dGateUp, work.yNormed);
-  const [dY, mlpNorm] = ops.addRmsNormGrad(
-    ...([product(dGateUp, layer.gateUp), dOut, work.y, layer.mlpNorm, work.yInverse] as const),
+  const { dY, dMixed, ...after } = ops.afterAttentionGrad(dOut, work, layer, eps);
+  const dTurned = ops.attentionGrad(dMixed, work, segments, shape);
+  const { dx, ...before } = ops.beforeAttentionGrad(
+    ...([dTurned, dY, work, layer, tables, heads + kvHeads, eps] as const),
   );
-  const output = ofWeight(dY, work.mixed);
-  const dRotated = ops.attentionGrad(
-    ...([product(dY, layer.output), work.qkv, work.mixed, work.lse, segments, shape] as const),
-  );
-  const [dProjected, qkvBias] = ops.rotaryGrad(dRotated, tables, config.heads + config.kvHeads);
-  const qkv = ofWeight(dProjected, work.xNormed);
-  const [dx, inputNorm] = ops.addRmsNormGrad(
-    ...([product(dProjected, layer.qkv), dY, work.x, layer.inputNorm, work.xInverse] as const),
-  );
-  return { dx, weights: { inputNorm, qkv, qkvBias, output, mlpNorm, gateUp, down } };
+  return { dx, weights: { ...before, ...after } };
 }
 
 function layersOf(tensors: readonly Tensor[]): FusedLayer[] {

@@ -3,30 +3,6 @@ import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { fusedOps, LANES } from "../engine/fused";
 
-/** Of y = x Wᵀ with W `[out, in]`: y, and the gradients of x and W. */
-interface LinearProducts {
-  apply(x: Tensor2D): Tensor2D;
-  ofInput(dy: Tensor2D): Tensor2D;
-  ofWeight(dy: Tensor2D, x: Tensor2D): Tensor2D;
-}
-
-function productsWith(W: Tensor2D): LinearProducts {
-  const ops = fusedOps();
-  const [out, inputs] = W.shape;
-  if (ops === undefined || inputs % (2 * LANES) !== 0) {
-    return {
-      apply: (x) => tf.matMul(x, W, false, true),
-      ofInput: (dy) => tf.matMul(dy, W),
-      ofWeight: (dy, x) => tf.matMul(dy, x, true, false),
-    };
-  }
-  return {
-    apply: (x) => ops.linear(x, ops.packLinear(W), out),
-    ofInput: (dy) => ops.linear(dy, ops.packLinear(W, true), inputs),
-    ofWeight: ops.weightGrad,
-  };
-}
-
 /** Logits that live at once: 16 million bytes. */
 const MOST_LOGITS = 2 ** 22;
 
@@ -43,80 +19,85 @@ export function headLogprobs(
   target: Int32Array,
   known?: Float32Array,
 ): Tensor1D {
-  const [n, D] = states.shape;
-  const V = head.shape[0];
-  const size = Math.max(16, Math.floor(MOST_LOGITS / V));
-  const chunks = Array.from({ length: Math.ceil(n / size) }, (_unused, i) => {
-    const from = i * size;
-    return { from, count: Math.min(size, n - from) };
-  });
-  const part = (x: Tensor2D, { from, count }: (typeof chunks)[number]): Tensor2D =>
-    chunks.length === 1 ? x : x.slice([from, 0], [count, D]);
-  const targetOf = ({ from, count }: (typeof chunks)[number]): Tensor1D =>
-    tf.tensor1d(target.subarray(from, from + count), "int32");
-
-  const forward = (x: Tensor2D, W: Tensor2D, chunk: (typeof chunks)[number]): Found =>
-    tf.tidy(() => {
-      const logits = productsWith(W).apply(part(x, chunk));
-      const [logprob, lse] = rowLogprobs(logits, targetOf(chunk));
-      return { logprob, lse };
-    });
-
+  const { logprobs, gradients } = productsWith(states, target);
   const choose = tf.customGrad((...args) => {
     const [x, W] = args as unknown as [Tensor2D, Tensor2D];
     const save = args[args.length - 1] as unknown as (tensors: Tensor[]) => void;
-    const found = known === undefined ? chunks.map((chunk) => forward(x, W, chunk)) : [];
-    save([x, W, ...found.map(({ lse }) => lse)]);
+    save([x, W]);
     return {
-      value:
-        known === undefined ? tf.concat(found.map(({ logprob }) => logprob)) : tf.tensor1d(known),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [states2, W2, ...sums] = saved as [Tensor2D, Tensor2D, ...Tensor1D[]];
-        const slopes: Tensor2D[] = [];
-        let dW: Tensor2D | undefined;
-        for (const [i, chunk] of chunks.entries()) {
-          const { from, count } = chunk;
-          const [dx, dHead] = tf.tidy(() => {
-            const own = part(states2, chunk);
-            const { apply, ofInput, ofWeight } = productsWith(W2);
-            const logits = apply(own);
-            const wanted = targetOf(chunk);
-            const lse = known === undefined ? sums[i] : rowLogprobs(logits, wanted)[1];
-            const dLogits = rowSlopes(dy.slice([from], [count]) as Tensor1D, logits, wanted, lse);
-            const added = ofWeight(dLogits, own);
-            return [ofInput(dLogits), dW === undefined ? added : dW.add<Tensor2D>(added)];
-          });
-          slopes.push(dx);
-          dW?.dispose();
-          dW = dHead;
-        }
-        return [slopes.length === 1 ? slopes[0] : tf.concat(slopes), dW as Tensor2D];
-      },
+      value: known === undefined ? logprobs(x, W) : tf.tensor1d(known),
+      gradFunc: (dy: Tensor, [x2, W2]: Tensor[]) =>
+        gradients(dy as Tensor1D, x2 as Tensor2D, W2 as Tensor2D),
     };
   });
   return choose(states, head) as Tensor1D;
 }
 
-type Found = { logprob: Tensor1D; lse: Tensor1D };
-
-/** Log-probabilities of the targets, and the log of each row's sum of exponentials. */
-function rowLogprobs(logits: Tensor2D, target: Tensor1D): [logprob: Tensor1D, lse: Tensor1D] {
-  const ops = fusedOps();
-  if (ops !== undefined) return ops.logprobs(logits, target);
-  const lse: Tensor1D = tf.logSumExp(logits, 1);
-  const chosen = tf.gather(logits, target.reshape([-1, 1]), 1, 1).reshape<Tensor1D>([-1]);
-  return [chosen.sub(lse), lse];
+/** What {@link headLogprobs} computes, and its gradient. */
+interface Head {
+  logprobs(x: Tensor2D, W: Tensor2D): Tensor1D;
+  gradients(dy: Tensor1D, x: Tensor2D, W: Tensor2D): [dx: Tensor2D, dW: Tensor2D];
 }
 
-/** `dy · (onehot − softmax)` */
-function rowSlopes(dy: Tensor1D, logits: Tensor2D, target: Tensor1D, lse: Tensor1D): Tensor2D {
+function productsWith(states: Tensor2D, target: Int32Array): Head {
   const ops = fusedOps();
-  if (ops !== undefined) return ops.logprobsGrad(dy, logits, target, lse);
-  const shares = logits.sub(lse.reshape([-1, 1])).exp();
-  return tf
-    .oneHot(target, logits.shape[1])
-    .sub(shares)
-    .mul(dy.reshape([-1, 1]));
+  if (ops === undefined || states.shape[1] % (2 * LANES) !== 0) return inChunks(target);
+  const wanted = (): Tensor1D => tf.tensor1d(target, "int32");
+  return {
+    logprobs: (x, W) => tf.tidy(() => ops.headLogprobs(x, W, wanted())),
+    gradients: (dy, x, W) => tf.tidy(() => ops.headGrad(dy, x, W, wanted())),
+  };
+}
+
+/** In tfjs's own operations. */
+function inChunks(target: Int32Array): Head {
+  /** Does a chunk of rows after the other. */
+  const each = <T>(n: number, V: number, work: (from: number, count: number) => T): T[] => {
+    const size = Math.max(16, Math.floor(MOST_LOGITS / V));
+    return Array.from({ length: Math.ceil(n / size) }, (_unused, i) =>
+      work(i * size, Math.min(size, n - i * size)),
+    );
+  };
+  const logSoftmax = (x: Tensor2D, W: Tensor2D): Tensor2D =>
+    tf.logSoftmax(tf.matMul<Tensor2D>(x, W, false, true));
+  const chosen = (from: number, count: number): Tensor1D =>
+    tf.tensor1d(target.subarray(from, from + count), "int32");
+  return {
+    logprobs: (x, W) =>
+      tf.tidy(() => {
+        const parts = each(x.shape[0], W.shape[0], (from, count) =>
+          tf.tidy(() => {
+            const logp = logSoftmax(x.slice([from, 0], [count, -1]), W);
+            const index = chosen(from, count).reshape([count, 1]);
+            return tf.gather(logp, index, 1, 1).reshape<Tensor1D>([count]);
+          }),
+        );
+        return tf.concat<Tensor1D>(parts);
+      }),
+    gradients: (dy, x, W) =>
+      tf.tidy(() => {
+        let dW: Tensor2D = tf.zerosLike(W);
+        const slopes = each(x.shape[0], W.shape[0], (from, count) => {
+          const [dx, added] = tf.tidy(() => {
+            const own: Tensor2D = x.slice([from, 0], [count, -1]);
+            const shares = logSoftmax(own, W).exp();
+            // Of log softmax(z)[target]: onehot − softmax(z).
+            const dLogits: Tensor2D = tf
+              .oneHot(chosen(from, count), W.shape[0])
+              .sub(shares)
+              .mul(dy.slice([from], [count]).reshape([count, 1]));
+            return [
+              tf.matMul(dLogits, W) as Tensor2D,
+              dW.add<Tensor2D>(tf.matMul(dLogits, own, true, false)),
+            ];
+          });
+          dW.dispose();
+          dW = added;
+          return dx;
+        });
+        return [tf.concat(slopes), dW];
+      }),
+  };
 }
 
 /**

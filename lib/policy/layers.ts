@@ -34,7 +34,7 @@ export function rmsNorm(x: Tensor2D, gain: Tensor1D, eps: number): Tensor2D {
         value: normed,
         gradFunc: (dy: Tensor, saved: Tensor[]) => {
           const [from, g, r] = saved as [Tensor2D, Tensor1D, Tensor1D];
-          return ops.addRmsNormGrad(dy as Tensor2D, undefined, from, g, r);
+          return ops.rmsNormGrad(dy as Tensor2D, from, g, r);
         },
       };
     }

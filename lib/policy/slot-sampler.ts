@@ -11,7 +11,7 @@ import { draw, readDrawn } from "./draw";
 import { decoderOps, fusedLayers } from "./fused-decoder";
 import { repeatLast, type Sampler, type SamplerStart } from "./plain-sampler";
 import { rotaryTables } from "./positions";
-import { TAPE_FIELDS, tapeFits, tapeOffsets, type Tape, type TapeLayer } from "./tape";
+import { openTape, recordLeaving, recordPrompts, type Tape } from "./tape";
 
 /** Blocks of 16 tokens that a slot has room for at first; they double when that is not enough. */
 const FIRST_BLOCKS = 16;
@@ -41,7 +41,10 @@ export function createSlotSampler(
   let slots = Array.from({ length: batch.P * group }, (_unused, row) => row);
   let written = 0;
   const rows = slots.length;
-  const tape = record && tapeFits(config, rows, maxNewTokens) ? openTape(ops, start) : undefined;
+  const { promptLengths } = batch;
+  const tape = record
+    ? openTape(ops, config, { promptLengths, group, longest: maxNewTokens })
+    : undefined;
   // Text goes on with equal temporal, height and width positions, so that one row a position is all that is needed.
   const end = Math.max(...batch.next) + maxNewTokens;
 
@@ -58,10 +61,10 @@ export function createSlotSampler(
       const hidden = fusedLayers(ops, decoder, config, batch, x, positions, {
         keep: (i, work, starts) => {
           packed[i] = tf.keep(ops.packPrompts(work.qkv, starts, shape));
-          tape?.prompts.push(keptOf(work));
+          if (tape !== undefined) recordPrompts(ops, config, tape, i, work);
         },
       });
-      if (tape !== undefined) tape.promptsLeaving = tf.keep(hidden.clone());
+      if (tape !== undefined) recordLeaving(ops, tape, hidden);
       return {
         first: logits(decoder, config, repeatLast(hidden, batch, group)),
         prompts: tf.stack(packed),
@@ -70,7 +73,7 @@ export function createSlotSampler(
         sin: tf.tensor2d(table.sin, [end, headDim]),
         numbers: tf.tensor1d([temperature, config.rmsNormEps]),
         shape: tf.tensor1d(
-          [hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize],
+          [hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize, maxNewTokens],
           "int32",
         ),
         nothing: tf.tensor1d([]),
@@ -127,35 +130,6 @@ export function createSlotSampler(
       if (!handedOver) tape?.dispose();
     },
   };
-}
-
-/** A tape with room for every token, to be written by the prefill and the steps. */
-function openTape(
-  ops: FusedOps,
-  { config, batch, group, maxNewTokens }: SamplerStart & { maxNewTokens: number },
-): Tape {
-  const tokens = batch.P * group * maxNewTokens;
-  const tape: Tape = {
-    prompts: [],
-    promptsLeaving: undefined,
-    promptLengths: batch.promptLengths,
-    completions: [],
-    written: ops.empty([config.layers, tokens, tapeOffsets(config).end]),
-    leaving: ops.empty([1, tokens, config.hiddenSize]),
-    group,
-    longest: maxNewTokens,
-    dispose: () => {
-      tf.dispose([tape.written, tape.leaving]);
-      tf.dispose(tape.prompts as unknown as Tensor[]);
-      tape.promptsLeaving?.dispose();
-    },
-  };
-  return tape;
-}
-
-function keptOf(work: TapeLayer): TapeLayer {
-  const fields = TAPE_FIELDS.map((field) => [field, tf.keep(work[field].clone())]);
-  return Object.fromEntries(fields) as TapeLayer;
 }
 
 /** The decoder's parameters in the order of {@link StepInputs.weights}. */

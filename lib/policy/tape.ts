@@ -5,28 +5,28 @@
  * Kept, that pass need not be made a second time: a quarter of a GRPO step's arithmetic. It holds for the first optimiser
  * step of a batch only, after which the weights are others, and it makes the ratio of that step 1 exactly.
  */
-import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
-import { LANES, NOWHERE, type FusedOps } from "../engine/fused";
+import { LANES, NOWHERE, type Field, type FusedOps, type Work } from "../engine/fused";
 import { recurringSize } from "./batch";
 import type { DecoderConfig } from "./config";
 import type { SampledTokens } from "./sampling";
 
-/** What is kept of a layer: the rest follows from it at the price of a copy. Widths in the order of the tape's fields. */
+/**
+ * What a layer's gradient needs of its forward pass, in the order of a tape's row: the stream that enters `[N, D]`, turned
+ * projections `[N, C]`, mixed values `[N, H·d]` and their log-sums `[N, H]`, the stream after attention `[N, D]`, gate and
+ * up `[N, 2F]`. The rest follows from it at the price of a copy.
+ */
 export const TAPE_FIELDS = ["x", "qkv", "mixed", "lse", "y", "gateUp"] as const;
 export type TapeField = (typeof TAPE_FIELDS)[number];
-export type TapeLayer = Record<TapeField, Tensor2D>;
+export type LayerWork = Record<TapeField, Tensor2D>;
 
 export interface Tape {
-  /** Prompts' tokens of every layer `[Np, width]`. */
-  prompts: TapeLayer[];
-  /** The streams that leave the last layer, of the prompts' tokens `[Np, D]`. */
-  promptsLeaving: Tensor2D | undefined;
   /** Tokens of each prompt, in the order in which they were sampled. */
   promptLengths: readonly number[];
-  /** Completions' tokens: a slot a completion, `longest` tokens a slot `[L, R · longest, S]`. */
+  /** Completions' tokens, `longest` a completion, then the prompts' `[L, R · longest + Np, S]`. */
   written: Tensor;
-  /** `[1, R · longest, D]` */
+  /** The streams that leave the last layer `[1, R · longest + Np, D]`. */
   leaving: Tensor;
   /** What was sampled, a completion a slot; there when the rollout has ended. */
   completions: readonly SampledTokens[];
@@ -87,9 +87,55 @@ export function tapeOffsets(config: DecoderConfig): Record<TapeField, number> & 
   return { ...(Object.fromEntries(offsets) as Record<TapeField, number>), end };
 }
 
-/** Whether a rollout's tape fits into the memory that is set aside for it. */
-export function tapeFits(config: DecoderConfig, rows: number, longest: number): boolean {
-  return 4 * config.layers * rows * longest * tapeOffsets(config).end <= MOST_BYTES;
+/** Whether a tape of so many tokens fits into the memory that is set aside for it. */
+export function tapeFits(config: DecoderConfig, tokens: number): boolean {
+  return 4 * config.layers * tokens * tapeOffsets(config).end <= MOST_BYTES;
+}
+
+/** An empty tape for a rollout's prompts and completions. */
+export function openTape(
+  ops: FusedOps,
+  config: DecoderConfig,
+  { promptLengths, group, longest }: Pick<Tape, "promptLengths" | "group" | "longest">,
+): Tape | undefined {
+  const tokens =
+    promptLengths.length * group * longest + promptLengths.reduce((sum, length) => sum + length, 0);
+  if (!tapeFits(config, tokens)) return undefined;
+  const written = ops.empty([config.layers, tokens, tapeOffsets(config).end]);
+  const leaving = ops.empty([1, tokens, config.hiddenSize]);
+  return {
+    ...{ promptLengths, group, longest, written, leaving, completions: [] },
+    dispose: () => tf.dispose([written, leaving]),
+  };
+}
+
+/** Puts a layer of the prompts' forward pass on the tape. @param work `[Np, width]` each, rows beyond Np are left out */
+export function recordPrompts(
+  ops: FusedOps,
+  config: DecoderConfig,
+  tape: Tape,
+  layer: number,
+  work: LayerWork,
+): void {
+  const offsets = tapeOffsets(config);
+  for (const field of TAPE_FIELDS) {
+    const at = { layer, offset: offsets[field], row: firstPromptRow(tape) };
+    tf.tidy(() => ops.writeTape(promptRows(tape, work[field]), tape.written, at));
+  }
+}
+
+/** Puts the prompts' streams that leave the last layer on the tape. @param hidden `[N', D]` */
+export function recordLeaving(ops: FusedOps, tape: Tape, hidden: Tensor2D): void {
+  const at = { layer: 0, offset: 0, row: firstPromptRow(tape) };
+  tf.tidy(() => ops.writeTape(promptRows(tape, hidden), tape.leaving, at));
+}
+
+const firstPromptRow = ({ promptLengths, group, longest }: Tape): number =>
+  promptLengths.length * group * longest;
+
+function promptRows({ promptLengths }: Tape, values: Tensor2D): Tensor2D {
+  const tokens = promptLengths.reduce((sum, length) => sum + length, 0);
+  return values.slice([0, 0], [tokens, -1]);
 }
 
 /** A part of a rollout as the update lays it out: prompts first, then their completions. */
@@ -102,8 +148,8 @@ export interface TapeChoice {
 
 /** Reads a chosen part of a tape in the update's order. The caller's tidy owns what it gives. */
 export interface TapeReader {
-  layer(i: number): TapeLayer;
-  /** `[N', D]` */
+  layer(i: number): Work<TapeField>;
+  /** `[N', D]`; without meaning for tokens that were never computed */
   leaving(): Tensor2D;
 }
 
@@ -115,44 +161,41 @@ export function recordedLogprobs({ tape, prompts }: RecordedBatch): number[] {
   );
 }
 
-export function readTape(
-  ops: FusedOps,
-  tape: Tape,
-  choice: TapeChoice,
-  config: DecoderConfig,
-): TapeReader {
+export function readTape(tape: Tape, choice: TapeChoice, config: DecoderConfig): TapeReader {
   const index = tokenIndex(tape, choice);
-  const [widths, offsets] = [tapeWidths(config), tapeOffsets(config)];
-  const read = <T>(work: (at: Tensor1D) => T): T => {
-    const at = tf.tensor1d(index, "int32");
-    const result = work(at);
-    at.dispose();
-    return result;
-  };
+  const offsets = tapeOffsets(config);
+  const [, tokens, stride] = tape.written.shape;
   return {
-    layer: (i) =>
-      read((at) => {
-        const fields = TAPE_FIELDS.map((field) => {
-          const which = [i, offsets[field], widths[field]] as const;
-          return [field, ops.readTape(tape.prompts[i][field], tape.written, which, at)];
-        });
-        return Object.fromEntries(fields) as TapeLayer;
-      }),
-    leaving: () =>
-      read((at) =>
-        ops.readTape(tape.promptsLeaving as Tensor2D, tape.leaving, [0, 0, config.hiddenSize], at),
-      ),
+    layer: (i) => {
+      const fields = TAPE_FIELDS.map((field) => {
+        const offset = i * tokens * stride + offsets[field];
+        return [field, { memory: tape.written, offset, stride }];
+      });
+      return {
+        fields: Object.fromEntries(fields) as Record<TapeField, Field>,
+        index: tf.tensor1d(index, "int32"),
+      };
+    },
+    leaving: () => {
+      const rows = tape.leaving.reshape<Tensor2D>([tokens, -1]);
+      return tf.gather(
+        rows,
+        tf.tensor1d(
+          index.map((row) => Math.max(row, 0)),
+          "int32",
+        ),
+      );
+    },
   };
 }
 
 /** Where each of the update's tokens is on the tape. A completion's last token was drawn but never run. */
 function tokenIndex(tape: Tape, { prompts, completionLengths }: TapeChoice): Int32Array {
   const { promptLengths, group, longest } = tape;
-  const starts = promptLengths.map((_length, p) =>
-    promptLengths.slice(0, p).reduce((a, b) => a + b, 0),
-  );
+  let row = firstPromptRow(tape);
+  const starts = promptLengths.map((length) => (row += length) - length);
   const index = prompts.flatMap((p) =>
-    Array.from({ length: promptLengths[p] }, (_unused, t) => -1 - (starts[p] + t)),
+    Array.from({ length: promptLengths[p] }, (_unused, t) => starts[p] + t),
   );
   completionLengths.forEach((length, r) => {
     const slot = prompts[Math.floor(r / group)] * group + (r % group);

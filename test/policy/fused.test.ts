@@ -237,8 +237,8 @@ describe("fused operations", () => {
 
     it("is not made where it would take too much memory", async () => {
       const { decoder } = policy.config;
-      assert.ok(tapeFits(decoder, 128, 144));
-      assert.ok(!tapeFits({ ...decoder, hiddenSize: 3584, layers: 28 }, 128, 144));
+      assert.ok(tapeFits(decoder, 128 * 144));
+      assert.ok(!tapeFits({ ...decoder, hiddenSize: 3584, layers: 28 }, 128 * 144));
     });
   });
 
@@ -255,12 +255,26 @@ describe("fused operations", () => {
         const segments = { prompts: ints([0, 40, 100]), completions: ints([100, 300, 500, 700, 900]) };
         const shape = ints([4, 2, d]);
         const [mixed, lse] = ops.attention(qkv, segments, shape);
-        const slope = ops.attentionGrad(random([n, 4 * d], 2), qkv, mixed, lse, segments, shape);
-        const [sum, , inverse] = ops.addRmsNorm(mixed, undefined, random([128], 3), 1e-6);
-        const norms = ops.addRmsNormGrad(mixed, sum, sum, random([128], 3), inverse);
+        const [x, y, gateUp] = [random([n, 128], 6), random([n, 128], 7), random([n, 192], 8)];
+        const fields = Object.fromEntries(
+          Object.entries({ x, qkv, mixed, lse, y, gateUp }).map(([name, memory]) => [
+            name, { memory, offset: 0, stride: memory.shape[1] }]));
+        const work = { fields, index: ints([]) };
+        const weights = {
+          inputNorm: random([128], 3), qkv: random([8 * d, 128], 9), output: random([128, 128], 10),
+          mlpNorm: random([128], 11), gateUp: random([192, 128], 12), down: random([128, 96], 13) };
+        const after = ops.afterAttentionGrad(random([n, 128], 2), work, weights, 1e-6);
+        const turned = ops.attentionGrad(after.dMixed, work, segments, shape);
         const tables = { cos: random([7, d], 4), sin: random([7, d], 5), at: ints(Array.from({ length: n }, (_x, i) => i % 7)) };
-        const turns = ops.rotaryGrad(qkv, tables, 6);
-        const bytes = [mixed, slope, ...norms, ...turns].map((t) => Buffer.from(t.dataSync().slice().buffer));
+        const before = ops.beforeAttentionGrad(turned, after.dY, work, weights, tables, 6, 1e-6);
+        const [, , inverse] = ops.addRmsNorm(mixed, undefined, weights.mlpNorm, 1e-6);
+        const norms = ops.rmsNormGrad(mixed, mixed, weights.mlpNorm, inverse);
+        const target = ints(Array.from({ length: n }, (_x, i) => i % 100));
+        const head = random([100, 128], 14);
+        const heads = [ops.headLogprobs(mixed, head, target), ...ops.headGrad(random([n], 15), mixed, head, target)];
+        const results = [mixed, turned, ...Object.values(after), ...Object.values(before), ...norms, ...heads];
+        if (results.some((t) => t.isNaN().any().dataSync()[0])) throw new Error("not a number");
+        const bytes = results.map((t) => Buffer.from(t.dataSync().slice().buffer));
         console.log(require("node:crypto").createHash("sha256").update(Buffer.concat(bytes)).digest("hex"));
       });`;
     const hashes = ["1", "2", "5"].map((SRPO_THREADS) => {

@@ -24,6 +24,8 @@ napi_value Init(napi_env, napi_value exports) {
   srpo::RegisterDecode();
   srpo::RegisterHead();
   srpo::RegisterLinear();
+  srpo::RegisterLayerGrad();
+  srpo::RegisterTape();
   return exports;
 }
 

@@ -5,6 +5,7 @@
 
 #include "op.h"
 #include "vec.h"
+#include "work.h"
 
 namespace srpo {
 namespace {
@@ -24,7 +25,7 @@ struct Layout {
 };
 
 struct Batch {
-  const float* qkv;
+  Field qkv;
   const int32_t *prompts, *completions;  // where each begins, and after the last where it ends
   int P, G;
   int longest() const {
@@ -51,10 +52,12 @@ struct Pack {
   const int ld;
   std::vector<float> keysT, values, keys, valuesT, dKeys, dValues;
 
-  void load(const float* qkv, int kv, int start, int length, int place) {
+  void load(const Field& qkv, int kv, int start, int length, int place) {
     for (int t = 0; t < length; t++) {
-      const float* k = qkv + (start + t) * at.width() + at.key(kv);
-      const float* v = qkv + (start + t) * at.width() + at.value(kv);
+      const float* soon = qkv[start + std::min(t + 4, length - 1)];
+      Prefetch(soon + at.key(kv), at.d);
+      Prefetch(soon + at.value(kv), at.d);
+      const float *k = qkv[start + t] + at.key(kv), *v = qkv[start + t] + at.value(kv);
       const int s = place + t;
       std::copy(v, v + at.d, values.data() + s * at.d);
       for (int j = 0; j < at.d; j++) keysT[j * ld + s] = k[j];
@@ -107,13 +110,6 @@ inline float LargestOf(const float* s, int valid) {
   return most;
 }
 
-// Asks for one head of the next rows while these are computed: they lie far apart, and nothing else foresees them.
-inline void Prefetch(const float* head, int64_t stride, int rows, int d) {
-  for (int i = 0; i < rows; i++) {
-    for (int j = 0; j < d; j += 64 / int(sizeof(float))) __builtin_prefetch(head + i * stride + j);
-  }
-}
-
 void Forward(const Batch& batch, Pack& pack, int kv, int start, int length, int prefix, float* s,
              float* mixed, float* lse) {
   const Layout& at = pack.at;
@@ -122,7 +118,8 @@ void Forward(const Batch& batch, Pack& pack, int kv, int start, int length, int 
   for (int h = kv * at.shared(); h < (kv + 1) * at.shared(); h++) {
     for (int t = 0; t < length; t += kRows) {
       const int rows = std::min(kRows, length - t), keys = prefix + t + rows;
-      const float* q = batch.qkv + (start + t) * at.width() + at.query(h);
+      // A forward pass reads memory without an index: rows follow each other.
+      const float* q = batch.qkv[start + t] + at.query(h);
       Product(rows, RoundUp(keys), at.d, q, at.width(), 1, pack.keysT.data(), pack.ld, s, pack.ld,
               false);
       for (int i = 0; i < rows; i++) {
@@ -152,7 +149,8 @@ void Attention(void*, TF_OpKernelContext* context) {
   const Layout at{call.ints(3)[0], call.ints(3)[1], call.ints(3)[2]};
   if (at.d % W != 0) return call.fail("SrpoAttention: heads must be a multiple of 16 wide");
   const int P = int(call.size(1)) - 1;
-  const Batch batch{call.floats(0), call.ints(1), call.ints(2), P, int(call.size(2) - 1) / P};
+  const Batch batch{Field(call.floats(0), at.width()), call.ints(1), call.ints(2), P,
+                    int(call.size(2) - 1) / P};
   float* mixed = call.out(0, {n, at.mixed()});
   float* lse = call.out(1, {n, at.heads});
   const int64_t used = batch.completions[P * batch.G];
@@ -178,55 +176,71 @@ void Attention(void*, TF_OpKernelContext* context) {
   }
 }
 
+// What the gradient reads of a token beside its keys and values.
+struct Slopes {
+  const float* dMixed;
+  Field mixed, lse;
+};
+
 // With P = softmax(S): dS = P · (dP - Σ dO·O), the shares computed again from what the forward left of them.
-void Backward(const Batch& batch, Pack& pack, int kv, int start, int length, int prefix, float* s,
-              float* ds, const float* dMixed, const float* mixed, const float* lse, float* dqkv) {
+void Backward(const Batch& batch, const Slopes& slopes, Pack& pack, int kv, int start, int length,
+              int prefix, float* s, float* ds, float* dqkv) {
   const Layout& at = pack.at;
   const int ld = pack.ld;
   const float scale = 1.0f / std::sqrt(float(at.d));
+  // Rows lie far apart; beside each other, the products find them in the first cache.
+  std::vector<float> q(kRows * at.d), dOut(kRows * at.d);
+  float lse[kRows], delta[kRows];
   for (int h = kv * at.shared(); h < (kv + 1) * at.shared(); h++) {
     for (int t = 0; t < length; t += kRows) {
       const int rows = std::min(kRows, length - t), keys = prefix + t + rows;
-      const float* q = batch.qkv + (start + t) * at.width() + at.query(h);
-      const float* out = mixed + (start + t) * at.mixed() + at.query(h);
-      const float* dOut = dMixed + (start + t) * at.mixed() + at.query(h);
-      const int next = std::min(kRows, length - t - rows);
-      Prefetch(q + rows * at.width(), at.width(), next, at.d);
-      Prefetch(out + rows * at.mixed(), at.mixed(), next, at.d);
-      Prefetch(dOut + rows * at.mixed(), at.mixed(), next, at.d);
-      Product(rows, RoundUp(keys), at.d, q, at.width(), 1, pack.keysT.data(), ld, s, ld, false);
-      Product(rows, RoundUp(keys), at.d, dOut, at.mixed(), 1, pack.valuesT.data(), ld, ds, ld,
+      for (int i = 0; i < rows; i++) {
+        const int64_t token = start + t + i, soon = start + std::min(t + i + kRows, length - 1);
+        Prefetch(batch.qkv[soon] + at.query(h), at.d);
+        Prefetch(slopes.mixed[soon] + at.query(h), at.d);
+        Prefetch(slopes.dMixed + soon * at.mixed() + at.query(h), at.d);
+        const float* out = slopes.mixed[token] + at.query(h);
+        const float* slope = slopes.dMixed + token * at.mixed() + at.query(h);
+        std::copy_n(batch.qkv[token] + at.query(h), at.d, q.data() + i * at.d);
+        Vec along{};
+        for (int j = 0; j < at.d; j += W) {
+          Store(dOut.data() + i * at.d + j, Load(slope + j));
+          along += Load(out + j) * Load(slope + j);
+        }
+        delta[i] = Sum(along);
+        lse[i] = slopes.lse[token][h];
+      }
+      Product(rows, RoundUp(keys), at.d, q.data(), at.d, 1, pack.keysT.data(), ld, s, ld, false);
+      Product(rows, RoundUp(keys), at.d, dOut.data(), at.d, 1, pack.valuesT.data(), ld, ds, ld,
               false);
       for (int i = 0; i < rows; i++) {
         float *share = s + i * ld, *slope = ds + i * ld;
-        const int valid = prefix + t + i + 1;
-        Exponentials(share, valid, keys, scale, lse[(start + t + i) * at.heads + h]);
-        Vec along{};
-        for (int j = 0; j < at.d; j += W) {
-          along += Load(out + i * at.mixed() + j) * Load(dOut + i * at.mixed() + j);
-        }
-        const float delta = Sum(along);
+        Exponentials(share, prefix + t + i + 1, keys, scale, lse[i]);
         // The buffers end with whole vectors, and what lies beyond `keys` is not read.
         for (int j = 0; j < keys; j += W) {
-          Store(slope + j, Load(share + j) * (Load(slope + j) - delta) * scale);
+          Store(slope + j, Load(share + j) * (Load(slope + j) - delta[i]) * scale);
         }
       }
-      Product(keys, at.d, rows, s, 1, ld, dOut, at.mixed(), pack.dValues.data(), at.d, true);
-      Product(keys, at.d, rows, ds, 1, ld, q, at.width(), pack.dKeys.data(), at.d, true);
+      Product(keys, at.d, rows, s, 1, ld, dOut.data(), at.d, pack.dValues.data(), at.d, true);
+      Product(keys, at.d, rows, ds, 1, ld, q.data(), at.d, pack.dKeys.data(), at.d, true);
       Product(rows, at.d, keys, ds, ld, 1, pack.keys.data(), at.d,
               dqkv + (start + t) * at.width() + at.query(h), at.width(), false);
     }
   }
 }
 
-// (dMixed, qkv, mixed, lse, prompts, completions, heads kvHeads d) -> dqkv [N, C]
+// (dMixed [N, H·d], fields qkv, mixed, lse, their places [6], index, prompts, completions, heads kvHeads d)
+// -> dqkv [N, C]
 void AttentionGrad(void*, TF_OpKernelContext* context) {
   Call call(context);
-  const int64_t n = call.dim(1, 0);
-  const Layout at{call.ints(6)[0], call.ints(6)[1], call.ints(6)[2]};
-  const float *dMixed = call.floats(0), *mixed = call.floats(2), *lse = call.floats(3);
-  const int P = int(call.size(4)) - 1;
-  const Batch batch{call.floats(1), call.ints(4), call.ints(5), P, int(call.size(5) - 1) / P};
+  const int64_t n = call.dim(0, 0);
+  const int32_t *where = call.ints(4), *shape = call.ints(8);
+  const Layout at{shape[0], shape[1], shape[2]};
+  const int P = int(call.size(6)) - 1;
+  const Batch batch{Field(call, 1, where, 5, at.width()), call.ints(6), call.ints(7), P,
+                    int(call.size(7) - 1) / P};
+  const Slopes slopes{call.floats(0), Field(call, 2, where + 2, 5, at.mixed()),
+                      Field(call, 3, where + 4, 5, at.heads)};
   float* dqkv = call.out(0, {n, at.width()});
   std::fill(dqkv + batch.completions[P * batch.G] * at.width(), dqkv + n * at.width(), 0.0f);
   const int ld = batch.longest();
@@ -244,10 +258,10 @@ void AttentionGrad(void*, TF_OpKernelContext* context) {
         const int from = batch.completions[r], own = batch.completions[r + 1] - from;
         pack.load(batch.qkv, kv, from, own, length);
         pack.clear(length, own);
-        Backward(batch, pack, kv, from, own, length, s.data(), ds.data(), dMixed, mixed, lse, dqkv);
+        Backward(batch, slopes, pack, kv, from, own, length, s.data(), ds.data(), dqkv);
         pack.store(dqkv, kv, from, own, length);
       }
-      Backward(batch, pack, kv, start, length, 0, s.data(), ds.data(), dMixed, mixed, lse, dqkv);
+      Backward(batch, slopes, pack, kv, start, length, 0, s.data(), ds.data(), dqkv);
       pack.store(dqkv, kv, start, length, 0);
     }
   }
@@ -259,8 +273,8 @@ void RegisterAttention() {
   Register("SrpoAttention", {"qkv: float", "prompts: int32", "completions: int32", "shape: int32"},
            {"mixed: float", "lse: float"}, Attention);
   Register("SrpoAttentionGrad",
-           {"dmixed: float", "qkv: float", "mixed: float", "lse: float", "prompts: int32",
-            "completions: int32", "shape: int32"},
+           {"dmixed: float", "qkv: float", "mixed: float", "lse: float", "where: int32",
+            "index: int32", "prompts: int32", "completions: int32", "shape: int32"},
            {"dqkv: float"}, AttentionGrad);
 }
 

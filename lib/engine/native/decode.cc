@@ -15,8 +15,11 @@ constexpr int kRows = 64;
 
 struct Shape {
   explicit Shape(const int32_t* s)
-      : hidden(s[0]), inner(s[1]), heads(s[2]), kvHeads(s[3]), d(s[4]), layers(s[5]), vocabulary(s[6]) {}
+      : hidden(s[0]), inner(s[1]), heads(s[2]), kvHeads(s[3]), d(s[4]), layers(s[5]), vocabulary(s[6]),
+        longest(s[7]) {}
   int hidden, inner, heads, kvHeads, d, layers, vocabulary;
+  // Tokens of a slot on the tape.
+  int longest;
   int projected() const { return (heads + 2 * kvHeads) * d; }
   int mixed() const { return heads * d; }
 };
@@ -214,7 +217,7 @@ inline void Stream(const float* from, int64_t count, float* to) {
 // multiple of 16 on.
 struct Tape {
   float* data;
-  int64_t tokens, longest;
+  int64_t tokens;
   const Shape& shape;
   enum Field { kEntering, kProjected, kMixed, kLse, kAttended, kGateUp, kEnd };
   int64_t offset(Field field) const {
@@ -226,39 +229,11 @@ struct Tape {
   }
   void write(int layer, const Place& at, Field field, const float* values) const {
     if (data == nullptr) return;
-    const int64_t token = layer * tokens + at.slot * longest + at.written;
+    const int64_t token = layer * tokens + at.slot * int64_t(shape.longest) + at.written;
     Stream(values, offset(Field(field + 1)) - offset(field),
            data + token * offset(kEnd) + offset(field));
   }
 };
-
-// (numbers of the output's shape) -> memory with nothing in it
-void Empty(void*, TF_OpKernelContext* context) {
-  Call call(context);
-  std::vector<int64_t> shape(call.ints(0), call.ints(0) + call.size(0));
-  call.out(0, shape);
-}
-
-// (one field of the prompts' tokens [Np, width], tape [L, T, S], layer offset width [3], where each token is [N])
-// -> [N, width]. A token at i >= 0 is the tape's, at i < 0 the prompts' (-1 - i); what is nowhere (the least int) is 0.
-void ReadTape(void*, TF_OpKernelContext* context) {
-  Call call(context);
-  const float *prompts = call.floats(0), *tape = call.floats(1);
-  const int32_t *which = call.ints(2), *index = call.ints(3);
-  const int64_t n = call.size(3), width = which[2], stride = call.dim(1, 2);
-  const float* layer = tape + which[0] * call.dim(1, 1) * stride + which[1];
-  float* out = call.out(0, {n, width});
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n; i++) {
-    if (index[i] == INT32_MIN) {
-      std::fill_n(out + i * width, width, 0.0f);
-    } else {
-      const float* from = index[i] < 0 ? prompts + (-1 - int64_t(index[i])) * width
-                                       : layer + index[i] * stride;
-      std::copy_n(from, width, out + i * width);
-    }
-  }
-}
 
 void RmsNorm(int rows, int d, const float* x, const float* gain, float eps, float* y, int64_t ld) {
   for (int i = 0; i < rows; i++) {
@@ -347,8 +322,8 @@ void Draw(void*, TF_OpKernelContext* context) {
 }
 
 // (tokens [A], places [A, 5], embedding [V, D], weights, cos [U, d], sin [U, d], prompt caches [L, P, blocks, S],
-//  own caches [L, R, blocks, S], uniforms [A], temperature and epsilon [2], shape [7], tape [L, R · longest, S] and
-//  streams that leave the last layer [1, R · longest, D], or both empty) -> drawn [3, A]
+//  own caches [L, R, blocks, S], uniforms [A], temperature and epsilon [2], shape [8], tape [L, T, S] and streams that
+//  leave the last layer [1, T, D], a slot's `longest` tokens after the other's, or both empty) -> drawn [3, A]
 // The own caches and the tape are written in place.
 void DecodeStep(void*, TF_OpKernelContext* context) {
   Call call(context);
@@ -363,8 +338,7 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
   const int promptBlocks = int(call.dim(6, 2)), ownBlocks = int(call.dim(7, 2));
   const float* final = weights + shape.layers * Weights::Size(shape);
   const bool records = call.size(11) != 0;
-  const int64_t recorded = records ? call.dim(11, 1) : 0;
-  const Tape tape{records ? call.cache(11) : nullptr, recorded, recorded / call.dim(7, 1), shape};
+  const Tape tape{records ? call.cache(11) : nullptr, records ? call.dim(11, 1) : 0, shape};
   float* out = call.out(0, {3, rows});
 
   const int64_t ldD = Padded(D), ldC = Padded(C), ldM = shape.mixed(), ldF = Padded(2 * F);
@@ -415,7 +389,7 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
       for (int i = 0; i < count && records; i++) {
         const Place at = place(first + i);
         Stream(stream.data() + i * ldD, D,
-               call.cache(12) + (at.slot * tape.longest + at.written) * D);
+               call.cache(12) + (at.slot * int64_t(shape.longest) + at.written) * D);
       }
       RmsNorm(count, D, stream.data(), final, eps, normed.data(), ldD);
       Linear(count, D, shape.vocabulary, normed.data(), ldD, final + D, logits.data(), ldV, false);
@@ -442,9 +416,6 @@ void RegisterDecode() {
             "sin: float", "prompts: float", "own: float", "uniforms: float", "numbers: float",
             "shape: int32", "tape: float", "leaving: float"},
            {"drawn: float"}, DecodeStep);
-  Register("SrpoEmpty", {"shape: int32"}, {"memory: float"}, Empty);
-  Register("SrpoReadTape", {"prompts: float", "tape: float", "which: int32", "index: int32"},
-           {"field: float"}, ReadTape);
 }
 
 }  // namespace srpo

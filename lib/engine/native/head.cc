@@ -1,58 +1,117 @@
-// Log-probabilities of chosen tokens from logits, and their gradient: log softmax(x)[target], dy · (onehot - softmax).
+// From hidden states to log-probabilities of chosen tokens, and the gradient: logits live a block of tokens at a time.
 #include "op.h"
-#include "vec.h"
+#include "outer.h"
 
 namespace srpo {
 namespace {
 
-// (logits [n, V], target [n]) -> (log-probability [n], log of the sum of exponentials [n])
-void Logprobs(void*, TF_OpKernelContext* context) {
-  Call call(context);
-  const int64_t n = call.dim(0, 0), vocabulary = call.dim(0, 1), whole = vocabulary / W * W;
-  const float* logits = call.floats(0);
-  const int32_t* target = call.ints(1);
-  float* logprob = call.out(0, {n});
-  float* lse = call.out(1, {n});
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n; i++) {
-    const float* x = logits + i * vocabulary;
-    Vec largest = Fill(-INFINITY);
-    for (int64_t j = 0; j < whole; j += W) largest = Max(largest, Load(x + j));
-    float most = Largest(largest);
-    for (int64_t j = whole; j < vocabulary; j++) most = std::max(most, x[j]);
-    Vec sum{};
-    for (int64_t j = 0; j < whole; j += W) sum += Exp(Load(x + j) - most);
-    float total = Sum(sum);
-    for (int64_t j = whole; j < vocabulary; j++) total += std::exp(x[j] - most);
-    lse[i] = most + std::log(total);
-    logprob[i] = x[target[i]] - lse[i];
+// Tokens of a block: as many as keep its logits within a quarter of a megabyte.
+int BlockOf(int64_t vocabulary) {
+  return int(std::clamp<int64_t>((1 << 16) / vocabulary / 8 * 8, 8, 64));
+}
+
+// Logits, up to a whole panel. @param packed weight `[V / 32, D, 32]`
+void Logits(int rows, int64_t d, int64_t vocabulary, const float* states, const float* packed,
+            float* logits) {
+  const int64_t ld = Padded(vocabulary);
+  Linear(rows, d, vocabulary, states, d, packed, logits, ld, false);
+  for (int i = 0; i < rows; i++) {
+    std::fill(logits + i * ld + vocabulary, logits + (i + 1) * ld, -INFINITY);
   }
 }
 
-// (dy [n], logits [n, V], target [n], lse [n]) -> [n, V]
-void LogprobsGrad(void*, TF_OpKernelContext* context) {
+// x - max x, and its exponentials. @returns the sum of them
+float Exponentials(const float* x, int64_t width, float most, float* e) {
+  Vec sum{};
+  for (int64_t j = 0; j < width; j += W) {
+    const Vec v = Exp(Load(x + j) - most);
+    Store(e + j, v);
+    sum += v;
+  }
+  return Sum(sum);
+}
+
+float LargestOf(const float* x, int64_t width) {
+  Vec largest = Load(x);
+  for (int64_t j = W; j < width; j += W) largest = Max(largest, Load(x + j));
+  return Largest(largest);
+}
+
+// (states [n, D], packed head, target [n], vocabulary [1]) -> log softmax(states headᵀ)[target] [n]
+void HeadLogprobs(void*, TF_OpKernelContext* context) {
   Call call(context);
-  const int64_t n = call.dim(1, 0), vocabulary = call.dim(1, 1), whole = vocabulary / W * W;
-  const float *dy = call.floats(0), *logits = call.floats(1), *lse = call.floats(3);
+  const int64_t n = call.dim(0, 0), d = call.dim(0, 1), vocabulary = call.ints(3)[0];
+  const int64_t ld = Padded(vocabulary);
+  const float *states = call.floats(0), *packed = call.floats(1);
   const int32_t* target = call.ints(2);
-  float* dx = call.out(0, {n, vocabulary});
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < n; i++) {
-    const float *x = logits + i * vocabulary, slope = -dy[i];
-    float* into = dx + i * vocabulary;
-    for (int64_t j = 0; j < whole; j += W) Store(into + j, slope * Exp(Load(x + j) - lse[i]));
-    for (int64_t j = whole; j < vocabulary; j++) into[j] = slope * std::exp(x[j] - lse[i]);
-    into[target[i]] += dy[i];
+  float* logprob = call.out(0, {n});
+  const int block = BlockOf(vocabulary);
+#pragma omp parallel
+  {
+    std::vector<float> logits(block * ld), shares(ld);
+#pragma omp for schedule(dynamic)
+    for (int64_t start = 0; start < n; start += block) {
+      const int rows = int(std::min<int64_t>(block, n - start));
+      Logits(rows, d, vocabulary, states + start * d, packed, logits.data());
+      for (int i = 0; i < rows; i++) {
+        const float *x = logits.data() + i * ld, most = LargestOf(x, ld);
+        const float total = Exponentials(x, ld, most, shares.data());
+        logprob[start + i] = x[target[start + i]] - most - std::log(total);
+      }
+    }
+  }
+}
+
+// (dy [n], states [n, D], packed head, its packed transpose, target [n]) -> (dstates [n, D], dhead [V, D])
+// The slope of the logits is dy · (onehot - softmax).
+void HeadGrad(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  const int64_t n = call.dim(1, 0), d = call.dim(1, 1), vocabulary = call.dim(3, 1);
+  const int64_t ld = Padded(vocabulary);
+  const float *dy = call.floats(0), *states = call.floats(1), *packed = call.floats(2);
+  const float* transposed = call.floats(3);
+  const int32_t* target = call.ints(4);
+  float *dStates = call.out(0, {n, d}), *dHead = call.out(1, {vocabulary, d});
+
+  const int block = BlockOf(vocabulary);
+  const int share = ((block + Threads() - 1) / Threads() + 7) / 8 * 8;
+  Columns slopes(block, ld);
+  Panels inputs(block, d);
+#pragma omp parallel
+  {
+    std::vector<float> logits(share * ld);
+    for (int64_t start = 0; start < n; start += block) {
+      const int tokens = int(std::min<int64_t>(block, n - start));
+#pragma omp for schedule(static)
+      for (int first = 0; first < tokens; first += share) {
+        const int count = std::min(share, tokens - first);
+        const int64_t at = start + first;
+        Logits(count, d, vocabulary, states + at * d, packed, logits.data());
+        for (int i = 0; i < count; i++) {
+          float* x = logits.data() + i * ld;
+          const float total = Exponentials(x, ld, LargestOf(x, ld), x);
+          const float scale = -dy[at + i] / total;
+          for (int64_t j = 0; j < ld; j += W) Store(x + j, scale * Load(x + j));
+          x[target[at + i]] += dy[at + i];
+          slopes.putRow(first + i, x, ld);
+          inputs.putRow(first + i, states + (at + i) * d, d);
+        }
+        Linear(count, vocabulary, d, logits.data(), ld, transposed, dStates + at * d, d, false);
+      }
+      AddOuter(slopes, inputs, tokens, vocabulary, d, dHead, start > 0);
+#pragma omp barrier
+    }
   }
 }
 
 }  // namespace
 
 void RegisterHead() {
-  Register("SrpoLogprobs", {"logits: float", "target: int32"}, {"logprob: float", "lse: float"},
-           Logprobs);
-  Register("SrpoLogprobsGrad", {"dy: float", "logits: float", "target: int32", "lse: float"},
-           {"dx: float"}, LogprobsGrad);
+  Register("SrpoHeadLogprobs", {"states: float", "head: float", "target: int32", "vocabulary: int32"},
+           {"logprob: float"}, HeadLogprobs);
+  Register("SrpoHeadGrad",
+           {"dy: float", "states: float", "head: float", "transposed: float", "target: int32"},
+           {"dstates: float", "dhead: float"}, HeadGrad);
 }
 
 }  // namespace srpo

@@ -1,5 +1,5 @@
-// Linear layers and the gradients of their weights. TensorFlow's own products are as fast on sizes that it has met
-// before; for every new number of tokens it compiles anew, and ragged batches are nothing but new numbers.
+// Linear layers. TensorFlow's own products are as fast on sizes that it has met before; for every new number of tokens it
+// compiles anew, and ragged batches are nothing but new numbers.
 #include "linear.h"
 
 #include "op.h"
@@ -8,8 +8,6 @@ namespace srpo {
 namespace {
 
 constexpr int kRows = 64;
-// Tokens whose contributions to a weight's gradient are added up together.
-constexpr int64_t kTokens = 256;
 
 // (weight [out, in], 1 to pack its transpose [1]) -> [out / 32 rounded up, in, 32]
 void PackLinear(void*, TF_OpKernelContext* context) {
@@ -47,41 +45,11 @@ void ApplyLinear(void*, TF_OpKernelContext* context) {
   }
 }
 
-// (dy [N, out], x [N, in]) -> dyᵀ · x [out, in]
-void WeightGrad(void*, TF_OpKernelContext* context) {
-  Call call(context);
-  const int64_t n = call.dim(0, 0), out = call.dim(0, 1), in = call.dim(1, 1);
-  if (in % kPanel != 0) return call.fail("SrpoWeightGrad: inputs must be a multiple of 32 wide");
-  const float *dy = call.floats(0), *x = call.floats(1);
-  float* dw = call.out(0, {out, in});
-  // A thread has rows of the gradient for itself and adds in the tokens' order, however many threads there are.
-  const int64_t share = (out + Threads() - 1) / Threads(), rows = (share + 7) / 8 * 8;
-#pragma omp parallel for schedule(static)
-  for (int64_t first = 0; first < out; first += rows) {
-    const int64_t last = std::min(out, first + rows);
-    std::vector<float> columns(kTokens * 8);
-    for (int64_t t = 0; t < n; t += kTokens) {
-      const int tokens = int(std::min(kTokens, n - t));
-      for (int64_t i = first; i < last; i += 8) {
-        const int height = int(std::min<int64_t>(8, last - i));
-        for (int k = 0; k < tokens; k++) {
-          std::copy_n(dy + (t + k) * out + i, height, columns.data() + k * 8);
-        }
-        for (int64_t j = 0; j < in; j += kPanel) {
-          Product(height, kPanel, tokens, columns.data(), 1, 8, x + t * in + j, in,
-                  dw + i * in + j, in, t > 0);
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void RegisterLinear() {
   Register("SrpoPackLinear", {"weight: float", "transposed: int32"}, {"packed: float"}, PackLinear);
   Register("SrpoLinear", {"x: float", "packed: float", "out: int32"}, {"y: float"}, ApplyLinear);
-  Register("SrpoWeightGrad", {"dy: float", "x: float"}, {"dw: float"}, WeightGrad);
 }
 
 }  // namespace srpo

@@ -37,14 +37,13 @@ void AddRmsNorm(void*, TF_OpKernelContext* context) {
   }
 }
 
-// (dnormed [N, D], dsum [N, D] or [0, D], sum [N, D], gain [D], inverse [N]) -> (dx [N, D], dgain [D])
-// With u = sum · inverse: dx = dsum + inverse · (g·dy - u · mean(g·dy·u)), dgain = Σ dy·u.
-void AddRmsNormGrad(void*, TF_OpKernelContext* context) {
+// (dnormed [N, D], x [N, D], gain [D], inverse [N]) -> (dx [N, D], dgain [D])
+// With u = x · inverse: dx = inverse · (g·dy - u · mean(g·dy·u)), dgain = Σ dy·u.
+void RmsNormGrad(void*, TF_OpKernelContext* context) {
   Call call(context);
-  const int64_t n = call.dim(2, 0), d = call.dim(2, 1);
-  const bool adds = call.size(1) != 0;
-  const float *dy = call.floats(0), *dsum = call.floats(1), *sum = call.floats(2);
-  const float *gain = call.floats(3), *inverse = call.floats(4);
+  const int64_t n = call.dim(1, 0), d = call.dim(1, 1);
+  const float *dy = call.floats(0), *x = call.floats(1), *gain = call.floats(2);
+  const float* inverse = call.floats(3);
   float* dx = call.out(0, {n, d});
   float* dgain = call.out(1, {d});
   const int64_t chunks = (n + kChunk - 1) / kChunk;
@@ -56,16 +55,14 @@ void AddRmsNormGrad(void*, TF_OpKernelContext* context) {
       const float r = inverse[i];
       Vec along{};
       for (int64_t j = 0; j < d; j += W) {
-        const Vec u = Load(sum + i * d + j) * r, g = Load(dy + i * d + j);
+        const Vec u = Load(x + i * d + j) * r, g = Load(dy + i * d + j);
         Store(own + j, Load(own + j) + g * u);
         along += g * Load(gain + j) * u;
       }
       const float mean = Sum(along) / d;
       for (int64_t j = 0; j < d; j += W) {
-        const Vec u = Load(sum + i * d + j) * r;
-        Vec slope = r * (Load(dy + i * d + j) * Load(gain + j) - u * mean);
-        if (adds) slope += Load(dsum + i * d + j);
-        Store(dx + i * d + j, slope);
+        const Vec u = Load(x + i * d + j) * r;
+        Store(dx + i * d + j, r * (Load(dy + i * d + j) * Load(gain + j) - u * mean));
       }
     }
   }
@@ -80,9 +77,9 @@ void AddRmsNormGrad(void*, TF_OpKernelContext* context) {
 void RegisterNorm() {
   Register("SrpoAddRmsNorm", {"x: float", "delta: float", "gain: float", "eps: float"},
            {"sum: float", "normed: float", "inverse: float"}, AddRmsNorm);
-  Register("SrpoAddRmsNormGrad",
-           {"dnormed: float", "dsum: float", "sum: float", "gain: float", "inverse: float"},
-           {"dx: float", "dgain: float"}, AddRmsNormGrad);
+  Register("SrpoRmsNormGrad",
+           {"dnormed: float", "x: float", "gain: float", "inverse: float"},
+           {"dx: float", "dgain: float"}, RmsNormGrad);
 }
 
 }  // namespace srpo

@@ -38,7 +38,7 @@ class Call {
   const int32_t* ints(int input) const {
     return static_cast<int32_t*>(TF_TensorData(inputs_[input]));
   }
-  // For the one operation that writes into an input: a cache that belongs to its caller alone.
+  // For the operations that write into an input: a cache or a tape that belongs to its caller alone.
   float* cache(int input) const { return static_cast<float*>(TF_TensorData(inputs_[input])); }
 
   // An output's memory, with nothing in it yet.
@@ -97,5 +97,7 @@ void RegisterAttention();
 void RegisterDecode();
 void RegisterHead();
 void RegisterLinear();
+void RegisterLayerGrad();
+void RegisterTape();
 
 }  // namespace srpo

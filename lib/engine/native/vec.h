@@ -59,6 +59,13 @@ inline Vec Exp(Vec x) {
   return x < -87.0f ? Vec{} : result;
 }
 
+inline Vec Sigmoid(Vec x) { return 1.0f / (1.0f + Exp(-x)); }
+
+// Asks for a row that is soon to be read: rows of a tape lie far apart, and nothing else foresees them.
+inline void Prefetch(const float* row, int64_t width) {
+  for (int64_t j = 0; j < width; j += W) __builtin_prefetch(row + j);
+}
+
 // C[m, n] = or += A[m, k] · B[k, n] for the small products of attention: n is a multiple of 16, A may be transposed
 // by its strides. Register blocks of 8 x 32 keep the multiplier busy.
 template <int M, int N>

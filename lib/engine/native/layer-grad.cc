@@ -1,0 +1,193 @@
+// A decoder layer's gradient on both sides of attention. Tokens go through in blocks: every slope of a block, and its
+// share of every weight's gradient, is computed while the block is in the cache, and what the forward pass can give again
+// for a copy (norms, gated values) is made again there. No slope of all tokens but the residual stream's leaves it.
+#include "op.h"
+#include "outer.h"
+#include "work.h"
+
+namespace srpo {
+namespace {
+
+constexpr int kTokens = 64;
+
+// Tokens of a block that one thread takes.
+int Share() { return ((kTokens + Threads() - 1) / Threads() + 7) / 8 * 8; }
+
+// x · inverse · gain into the panels. @returns the inverse of x's root mean square (arXiv 1910.07467, eq 4)
+float Normalise(const float* x, int64_t d, const float* gain, float eps, int token, Panels& normed) {
+  Vec squares{};
+  for (int64_t j = 0; j < d; j += W) squares += Load(x + j) * Load(x + j);
+  const float r = 1.0f / std::sqrt(Sum(squares) / d + eps);
+  for (int64_t j = 0; j < d; j += W) normed.put(token, j, Load(x + j) * r * Load(gain + j));
+  return r;
+}
+
+// With u = x · r: dx = dsum + r · (g·dy - u · mean(g·dy·u)), dgain = Σ dy·u.
+// @param dsum what flows into x beside the norm @param dgain this token's share of the gain's gradient
+void NormaliseGrad(const float* dy, const float* dsum, const float* x, const float* gain, float r,
+                   int64_t d, float* dx, float* dgain) {
+  Vec along{};
+  for (int64_t j = 0; j < d; j += W) {
+    const Vec share = Load(dy + j) * Load(x + j) * r;
+    Store(dgain + j, share);
+    along += share * Load(gain + j);
+  }
+  const float mean = Sum(along) / d;
+  for (int64_t j = 0; j < d; j += W) {
+    const Vec u = Load(x + j) * r;
+    Store(dx + j, Load(dsum + j) + r * (Load(dy + j) * Load(gain + j) - u * mean));
+  }
+}
+
+// silu(gate) · up (arXiv 2002.05202) into the panels, and the slopes of gate and up; silu' = s + g · s · (1 - s).
+// @param next the next token's gate and up, asked for on the way @param slopes `[2F]`
+void GateGrad(const float* dGated, const float* gateUp, const float* next, int64_t f, int token, Panels& gated,
+              float* slopes, Columns& columns) {
+  for (int64_t j = 0; j < f; j += W) {
+    Prefetch(next + j, 1);
+    Prefetch(next + f + j, 1);
+    const Vec g = Load(gateUp + j), up = Load(gateUp + f + j), d = Load(dGated + j);
+    const Vec s = Sigmoid(g), silu = g * s;
+    gated.put(token, j, silu * up);
+    const Vec dGate = d * up * (s + silu * (1.0f - s)), dUp = d * silu;
+    Store(slopes + j, dGate);
+    Store(slopes + f + j, dUp);
+    columns.put(token, j, dGate);
+    columns.put(token, f + j, dUp);
+  }
+}
+
+// (what flows in [N, D], fields y, gate and up, mixed, their places [6], index, norm's gain [D], packed transposes of gate
+//  and up, down and output, eps [1]) -> (dY [N, D], dMixed [N, M], gradients of down [D, F], gate and up [2F, D],
+//  output [D, M], gain [D])
+// Of out = y + down(gated), gated = swiglu(gateUp(norm(y))), y = x + output(mixed).
+void AfterAttentionGrad(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  const int64_t n = call.dim(0, 0), D = call.dim(0, 1), F2 = call.dim(7, 1), F = F2 / 2;
+  const int64_t M = call.dim(9, 0) * kPanel;
+  const float *dOut = call.floats(0), *gain = call.floats(6), *gateUpT = call.floats(7);
+  const float *downT = call.floats(8), *outputT = call.floats(9), eps = call.floats(10)[0];
+  const int32_t* where = call.ints(4);
+  const Field y(call, 1, where, 5, D), gateUp(call, 2, where + 2, 5, F2);
+  const Field mixed(call, 3, where + 4, 5, M);
+  float *dY = call.out(0, {n, D}), *dMixed = call.out(1, {n, M}), *dDown = call.out(2, {D, F});
+  float *dGateUp = call.out(3, {F2, D}), *dOutput = call.out(4, {D, M}), *dGain = call.out(5, {D});
+
+  const int share = Share();
+  Columns outs(kTokens, D), gates(kTokens, F2), ys(kTokens, D);
+  Panels gated(kTokens, F), normed(kTokens, D), mixes(kTokens, M);
+  std::vector<float> gains(kTokens * D);
+#pragma omp parallel
+  {
+    std::vector<float> dGated(share * F), slopes(share * F2), dNormed(share * D), inverse(share);
+    for (int64_t start = 0; start < n; start += kTokens) {
+      const int tokens = int(std::min<int64_t>(kTokens, n - start));
+#pragma omp for schedule(static)
+      for (int first = 0; first < tokens; first += share) {
+        const int count = std::min(share, tokens - first);
+        const int64_t at = start + first;
+        Linear(count, D, F, dOut + at * D, D, downT, dGated.data(), F, false);
+        for (int i = 0; i < count; i++) {
+          inverse[i] = Normalise(y[at + i], D, gain, eps, first + i, normed);
+          GateGrad(dGated.data() + i * F, gateUp[at + i], gateUp[std::min(n - 1, at + i + 1)], F,
+                   first + i, gated, slopes.data() + i * F2, gates);
+          outs.putRow(first + i, dOut + (at + i) * D, D);
+          mixes.putRow(first + i, mixed[at + i], M);
+        }
+        Linear(count, F2, D, slopes.data(), F2, gateUpT, dNormed.data(), D, false);
+        for (int i = 0; i < count; i++) {
+          float* row = dY + (at + i) * D;
+          NormaliseGrad(dNormed.data() + i * D, dOut + (at + i) * D, y[at + i], gain, inverse[i], D,
+                        row, gains.data() + (first + i) * D);
+          ys.putRow(first + i, row, D);
+        }
+        Linear(count, D, M, dY + at * D, D, outputT, dMixed + at * M, M, false);
+      }
+      AddOuter(outs, gated, tokens, D, F, dDown, start > 0);
+      AddOuter(gates, normed, tokens, F2, D, dGateUp, start > 0);
+      AddOuter(ys, mixes, tokens, D, M, dOutput, start > 0);
+      AddRows(gains.data(), tokens, D, dGain, start > 0);
+#pragma omp barrier
+    }
+  }
+}
+
+// Turns the two halves of a head back: [a, b] -> [a·cos + b·sin, b·cos - a·sin] (arXiv 2104.09864).
+void TurnBack(const float* x, const float* cos, const float* sin, int64_t d, float* y) {
+  const int64_t half = d / 2;
+  for (int64_t j = 0; j < half; j++) {
+    y[j] = x[j] * cos[j] + x[j + half] * sin[j];
+    y[j + half] = x[j + half] * cos[j] - x[j] * sin[j];
+  }
+}
+
+// (slopes of turned projections [N, C], what flows into x beside the norm [N, D], field x, its place [2], index, norm's
+//  gain [D], packed transpose of qkv, cos [U, d], sin [U, d], rows of the tables [N], heads that turn [1], eps [1])
+// -> (dx [N, D], gradients of qkv [C, D], its bias [C], gain [D])
+void BeforeAttentionGrad(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  const int64_t n = call.dim(1, 0), D = call.dim(1, 1), C = call.dim(0, 1), d = call.dim(7, 1);
+  const float *dTurned = call.floats(0), *dSum = call.floats(1), *gain = call.floats(5);
+  const float *qkvT = call.floats(6), *cos = call.floats(7), *sin = call.floats(8);
+  const int32_t *row = call.ints(9), heads = call.ints(10)[0];
+  const float eps = call.floats(11)[0];
+  const Field x(call, 2, call.ints(3), 4, D);
+  float *dx = call.out(0, {n, D}), *dQkv = call.out(1, {C, D}), *dBias = call.out(2, {C});
+  float* dGain = call.out(3, {D});
+
+  const int share = Share();
+  Columns projections(kTokens, C);
+  Panels normed(kTokens, D);
+  std::vector<float> slopes(kTokens * C), gains(kTokens * D);
+#pragma omp parallel
+  {
+    std::vector<float> dNormed(share * D), inverse(share);
+    for (int64_t start = 0; start < n; start += kTokens) {
+      const int tokens = int(std::min<int64_t>(kTokens, n - start));
+#pragma omp for schedule(static)
+      for (int first = 0; first < tokens; first += share) {
+        const int count = std::min(share, tokens - first);
+        const int64_t at = start + first;
+        for (int i = 0; i < count; i++) {
+          Prefetch(x[std::min(n - 1, at + i + 2)], D);
+          const float *from = dTurned + (at + i) * C, *c = cos + row[at + i] * d;
+          const float* s = sin + row[at + i] * d;
+          float* slope = slopes.data() + (first + i) * C;
+          for (int64_t h = 0; h < heads; h++) TurnBack(from + h * d, c, s, d, slope + h * d);
+          std::copy(from + heads * d, from + C, slope + heads * d);
+          projections.putRow(first + i, slope, C);
+          inverse[i] = Normalise(x[at + i], D, gain, eps, first + i, normed);
+        }
+        Linear(count, C, D, slopes.data() + first * C, C, qkvT, dNormed.data(), D, false);
+        for (int i = 0; i < count; i++) {
+          Prefetch(dSum + std::min(n - 1, at + i + 4) * D, D);
+          NormaliseGrad(dNormed.data() + i * D, dSum + (at + i) * D, x[at + i], gain, inverse[i], D,
+                        dx + (at + i) * D, gains.data() + (first + i) * D);
+        }
+      }
+      AddOuter(projections, normed, tokens, C, D, dQkv, start > 0);
+      AddRows(slopes.data(), tokens, C, dBias, start > 0);
+      AddRows(gains.data(), tokens, D, dGain, start > 0);
+#pragma omp barrier
+    }
+  }
+}
+
+}  // namespace
+
+void RegisterLayerGrad() {
+  Register("SrpoAfterAttentionGrad",
+           {"dout: float", "y: float", "gateup: float", "mixed: float", "where: int32",
+            "index: int32", "gain: float", "gateupt: float", "downt: float", "outputt: float",
+            "eps: float"},
+           {"dy: float", "dmixed: float", "ddown: float", "dgateup: float", "doutput: float",
+            "dgain: float"},
+           AfterAttentionGrad);
+  Register("SrpoBeforeAttentionGrad",
+           {"dturned: float", "dsum: float", "x: float", "where: int32", "index: int32",
+            "gain: float", "qkvt: float", "cos: float", "sin: float", "row: int32",
+            "heads: int32", "eps: float"},
+           {"dx: float", "dqkv: float", "dbias: float", "dgain: float"}, BeforeAttentionGrad);
+}
+
+}  // namespace srpo
