@@ -74,18 +74,16 @@ void HeadGrad(void*, TF_OpKernelContext* context) {
   float *dStates = call.out(0, {n, d}), *dHead = call.out(1, {vocabulary, d});
 
   const int block = BlockOf(vocabulary);
-  const int share = ((block + Threads() - 1) / Threads() + 7) / 8 * 8;
-  Columns slopes(block, ld);
-  Panels inputs(block, d);
+  Slices slices(n, block, {{dHead, vocabulary * d}});
 #pragma omp parallel
   {
-    std::vector<float> logits(share * ld);
-    for (int64_t start = 0; start < n; start += block) {
-      const int tokens = int(std::min<int64_t>(block, n - start));
-#pragma omp for schedule(static)
-      for (int first = 0; first < tokens; first += share) {
-        const int count = std::min(share, tokens - first);
-        const int64_t at = start + first;
+    Columns slopes(block, ld);
+    Panels inputs(block, d);
+    std::vector<float> logits(block * ld);
+#pragma omp for schedule(dynamic)
+    for (int s = 0; s < slices.count(); s++) {
+      for (int64_t at = slices.start(s); at < slices.start(s + 1); at += block) {
+        const int count = int(std::min<int64_t>(block, slices.start(s + 1) - at));
         Logits(count, d, vocabulary, states + at * d, packed, logits.data());
         for (int i = 0; i < count; i++) {
           float* x = logits.data() + i * ld;
@@ -93,15 +91,15 @@ void HeadGrad(void*, TF_OpKernelContext* context) {
           const float scale = -dy[at + i] / total;
           for (int64_t j = 0; j < ld; j += W) Store(x + j, scale * Load(x + j));
           x[target[at + i]] += dy[at + i];
-          slopes.putRow(first + i, x, ld);
-          inputs.putRow(first + i, states + (at + i) * d, d);
+          slopes.putRow(i, x, ld);
+          inputs.putRow(i, states + (at + i) * d, d);
         }
         Linear(count, vocabulary, d, logits.data(), ld, transposed, dStates + at * d, d, false);
+        AddOuter(slopes, inputs, count, vocabulary, d, slices.sum(s, 0), at > slices.start(s));
       }
-      AddOuter(slopes, inputs, tokens, vocabulary, d, dHead, start > 0);
-#pragma omp barrier
     }
   }
+  slices.add();
 }
 
 }  // namespace

@@ -10,9 +10,6 @@ namespace {
 
 constexpr int kTokens = 64;
 
-// Tokens of a block that one thread takes.
-int Share() { return ((kTokens + Threads() - 1) / Threads() + 7) / 8 * 8; }
-
 // x · inverse · gain into the panels. @returns the inverse of x's root mean square (arXiv 1910.07467, eq 4)
 float Normalise(const float* x, int64_t d, const float* gain, float eps, int token, Panels& normed) {
   Vec squares{};
@@ -23,13 +20,13 @@ float Normalise(const float* x, int64_t d, const float* gain, float eps, int tok
 }
 
 // With u = x · r: dx = dsum + r · (g·dy - u · mean(g·dy·u)), dgain = Σ dy·u.
-// @param dsum what flows into x beside the norm @param dgain this token's share of the gain's gradient
+// @param dsum what flows into x beside the norm @param dgain to which this token's share is added
 void NormaliseGrad(const float* dy, const float* dsum, const float* x, const float* gain, float r,
                    int64_t d, float* dx, float* dgain) {
   Vec along{};
   for (int64_t j = 0; j < d; j += W) {
     const Vec share = Load(dy + j) * Load(x + j) * r;
-    Store(dgain + j, share);
+    Store(dgain + j, Load(dgain + j) + share);
     along += share * Load(gain + j);
   }
   const float mean = Sum(along) / d;
@@ -73,43 +70,43 @@ void AfterAttentionGrad(void*, TF_OpKernelContext* context) {
   float *dY = call.out(0, {n, D}), *dMixed = call.out(1, {n, M}), *dDown = call.out(2, {D, F});
   float *dGateUp = call.out(3, {F2, D}), *dOutput = call.out(4, {D, M}), *dGain = call.out(5, {D});
 
-  const int share = Share();
-  Columns outs(kTokens, D), gates(kTokens, F2), ys(kTokens, D);
-  Panels gated(kTokens, F), normed(kTokens, D), mixes(kTokens, M);
-  std::vector<float> gains(kTokens * D);
+  Slices slices(n, kTokens, {{dDown, D * F}, {dGateUp, F2 * D}, {dOutput, D * M}, {dGain, D}});
 #pragma omp parallel
   {
-    std::vector<float> dGated(share * F), slopes(share * F2), dNormed(share * D), inverse(share);
-    for (int64_t start = 0; start < n; start += kTokens) {
-      const int tokens = int(std::min<int64_t>(kTokens, n - start));
-#pragma omp for schedule(static)
-      for (int first = 0; first < tokens; first += share) {
-        const int count = std::min(share, tokens - first);
-        const int64_t at = start + first;
+    Columns outs(kTokens, D), gates(kTokens, F2), ys(kTokens, D);
+    Panels gated(kTokens, F), normed(kTokens, D), mixes(kTokens, M);
+    std::vector<float> dGated(kTokens * F), slopes(kTokens * F2), dNormed(kTokens * D);
+    std::vector<float> inverse(kTokens);
+#pragma omp for schedule(dynamic)
+    for (int s = 0; s < slices.count(); s++) {
+      float* dGains = slices.sum(s, 3);
+      std::fill_n(dGains, D, 0.0f);
+      for (int64_t at = slices.start(s); at < slices.start(s + 1); at += kTokens) {
+        const int count = int(std::min<int64_t>(kTokens, slices.start(s + 1) - at));
         Linear(count, D, F, dOut + at * D, D, downT, dGated.data(), F, false);
         for (int i = 0; i < count; i++) {
-          inverse[i] = Normalise(y[at + i], D, gain, eps, first + i, normed);
-          GateGrad(dGated.data() + i * F, gateUp[at + i], gateUp[std::min(n - 1, at + i + 1)], F,
-                   first + i, gated, slopes.data() + i * F2, gates);
-          outs.putRow(first + i, dOut + (at + i) * D, D);
-          mixes.putRow(first + i, mixed[at + i], M);
+          inverse[i] = Normalise(y[at + i], D, gain, eps, i, normed);
+          GateGrad(dGated.data() + i * F, gateUp[at + i], gateUp[std::min(n - 1, at + i + 1)], F, i,
+                   gated, slopes.data() + i * F2, gates);
+          outs.putRow(i, dOut + (at + i) * D, D);
+          mixes.putRow(i, mixed[at + i], M);
         }
         Linear(count, F2, D, slopes.data(), F2, gateUpT, dNormed.data(), D, false);
         for (int i = 0; i < count; i++) {
           float* row = dY + (at + i) * D;
           NormaliseGrad(dNormed.data() + i * D, dOut + (at + i) * D, y[at + i], gain, inverse[i], D,
-                        row, gains.data() + (first + i) * D);
-          ys.putRow(first + i, row, D);
+                        row, dGains);
+          ys.putRow(i, row, D);
         }
         Linear(count, D, M, dY + at * D, D, outputT, dMixed + at * M, M, false);
+        const bool add = at > slices.start(s);
+        AddOuter(outs, gated, count, D, F, slices.sum(s, 0), add);
+        AddOuter(gates, normed, count, F2, D, slices.sum(s, 1), add);
+        AddOuter(ys, mixes, count, D, M, slices.sum(s, 2), add);
       }
-      AddOuter(outs, gated, tokens, D, F, dDown, start > 0);
-      AddOuter(gates, normed, tokens, F2, D, dGateUp, start > 0);
-      AddOuter(ys, mixes, tokens, D, M, dOutput, start > 0);
-      AddRows(gains.data(), tokens, D, dGain, start > 0);
-#pragma omp barrier
     }
   }
+  slices.add();
 }
 
 // Turns the two halves of a head back: [a, b] -> [a·cos + b·sin, b·cos - a·sin] (arXiv 2104.09864).
@@ -135,42 +132,42 @@ void BeforeAttentionGrad(void*, TF_OpKernelContext* context) {
   float *dx = call.out(0, {n, D}), *dQkv = call.out(1, {C, D}), *dBias = call.out(2, {C});
   float* dGain = call.out(3, {D});
 
-  const int share = Share();
-  Columns projections(kTokens, C);
-  Panels normed(kTokens, D);
-  std::vector<float> slopes(kTokens * C), gains(kTokens * D);
+  Slices slices(n, kTokens, {{dQkv, C * D}, {dBias, C}, {dGain, D}});
 #pragma omp parallel
   {
-    std::vector<float> dNormed(share * D), inverse(share);
-    for (int64_t start = 0; start < n; start += kTokens) {
-      const int tokens = int(std::min<int64_t>(kTokens, n - start));
-#pragma omp for schedule(static)
-      for (int first = 0; first < tokens; first += share) {
-        const int count = std::min(share, tokens - first);
-        const int64_t at = start + first;
+    Columns projections(kTokens, C);
+    Panels normed(kTokens, D);
+    std::vector<float> slopes(kTokens * C), dNormed(kTokens * D), inverse(kTokens);
+#pragma omp for schedule(dynamic)
+    for (int s = 0; s < slices.count(); s++) {
+      float *dBiases = slices.sum(s, 1), *dGains = slices.sum(s, 2);
+      std::fill_n(dBiases, C, 0.0f);
+      std::fill_n(dGains, D, 0.0f);
+      for (int64_t at = slices.start(s); at < slices.start(s + 1); at += kTokens) {
+        const int count = int(std::min<int64_t>(kTokens, slices.start(s + 1) - at));
         for (int i = 0; i < count; i++) {
           Prefetch(x[std::min(n - 1, at + i + 2)], D);
           const float *from = dTurned + (at + i) * C, *c = cos + row[at + i] * d;
-          const float* s = sin + row[at + i] * d;
-          float* slope = slopes.data() + (first + i) * C;
-          for (int64_t h = 0; h < heads; h++) TurnBack(from + h * d, c, s, d, slope + h * d);
+          float* slope = slopes.data() + i * C;
+          for (int64_t h = 0; h < heads; h++) {
+            TurnBack(from + h * d, c, sin + row[at + i] * d, d, slope + h * d);
+          }
           std::copy(from + heads * d, from + C, slope + heads * d);
-          projections.putRow(first + i, slope, C);
-          inverse[i] = Normalise(x[at + i], D, gain, eps, first + i, normed);
+          for (int64_t j = 0; j < C; j++) dBiases[j] += slope[j];
+          projections.putRow(i, slope, C);
+          inverse[i] = Normalise(x[at + i], D, gain, eps, i, normed);
         }
-        Linear(count, C, D, slopes.data() + first * C, C, qkvT, dNormed.data(), D, false);
+        Linear(count, C, D, slopes.data(), C, qkvT, dNormed.data(), D, false);
         for (int i = 0; i < count; i++) {
           Prefetch(dSum + std::min(n - 1, at + i + 4) * D, D);
           NormaliseGrad(dNormed.data() + i * D, dSum + (at + i) * D, x[at + i], gain, inverse[i], D,
-                        dx + (at + i) * D, gains.data() + (first + i) * D);
+                        dx + (at + i) * D, dGains);
         }
+        AddOuter(projections, normed, count, C, D, slices.sum(s, 0), at > slices.start(s));
       }
-      AddOuter(projections, normed, tokens, C, D, dQkv, start > 0);
-      AddRows(slopes.data(), tokens, C, dBias, start > 0);
-      AddRows(gains.data(), tokens, D, dGain, start > 0);
-#pragma omp barrier
     }
   }
+  slices.add();
 }
 
 }  // namespace

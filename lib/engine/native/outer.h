@@ -2,6 +2,8 @@
 // sides are stored the way that the product reads them.
 #pragma once
 
+#include <utility>
+
 #include "linear.h"
 
 namespace srpo {
@@ -47,30 +49,58 @@ class Panels {
   std::vector<float> data_;
 };
 
-// dw [out, in] = or += dyᵀ · x over a block of tokens. All threads of a team call it and share its tiles; a tile adds in
-// the tokens' order, so that the sum does not depend on how many they are. No barrier at the end.
+// dw [out, in] = or += dyᵀ · x over a block of tokens.
 inline void AddOuter(const Columns& dy, const Panels& x, int tokens, int64_t out, int64_t in,
                      float* dw, bool add) {
-  constexpr int64_t kTall = 64;
-#pragma omp for collapse(2) schedule(static) nowait
   for (int64_t j = 0; j < in; j += kPanel) {
-    for (int64_t tall = 0; tall < out; tall += kTall) {
-      for (int64_t i = tall; i < std::min(out, tall + kTall); i += 8) {
-        Product(int(std::min<int64_t>(8, out - i)), kPanel, tokens, dy.at(i), 1, 8, x.at(j), kPanel,
-                dw + i * in + j, in, add);
-      }
+    for (int64_t i = 0; i < out; i += 8) {
+      Product(int(std::min<int64_t>(8, out - i)), kPanel, tokens, dy.at(i), 1, 8, x.at(j), kPanel,
+              dw + i * in + j, in, add);
     }
   }
 }
 
-// into [width] = or += Σ rows over a block of tokens, shared and ordered alike.
-inline void AddRows(const float* rows, int tokens, int64_t width, float* into, bool add) {
-#pragma omp for schedule(static) nowait
-  for (int64_t j = 0; j < width; j += W) {
-    Vec sum = add ? Load(into + j) : Vec{};
-    for (int t = 0; t < tokens; t++) sum += Load(rows + t * width + j);
-    Store(into + j, sum);
+// Parameters' gradients as sums over slices of the tokens: each slice adds up its own, and then they are added in order.
+// How many there are follows from the work alone, so that the sums do not depend on the number of threads.
+class Slices {
+ public:
+  // @param gradients memory and size of each @param block tokens that go through together
+  Slices(int64_t tokens, int block, std::vector<std::pair<float*, int64_t>> gradients)
+      : gradients_(std::move(gradients)) {
+    int64_t size = 0;
+    for (const auto& gradient : gradients_) size += gradient.second;
+    const int64_t blocks = std::max<int64_t>(1, (tokens + block - 1) / block);
+    const int64_t most = std::max<int64_t>(1, kMostFloats / size);
+    const int64_t count = std::min({blocks, most, int64_t(8)});
+    const int64_t share = (blocks + count - 1) / count * block;
+    for (int64_t start = share; start < tokens; start += share) starts_.push_back(start);
+    starts_.push_back(tokens);
+    for (const auto& gradient : gradients_) {
+      sums_.emplace_back((this->count() - 1) * gradient.second);
+    }
   }
-}
+  int count() const { return int(starts_.size()) - 1; }
+  int64_t start(int slice) const { return starts_[slice]; }
+  // Where a slice adds up its share of a gradient; the first one's memory is the result's.
+  float* sum(int slice, int gradient) {
+    const auto& [memory, size] = gradients_[gradient];
+    return slice == 0 ? memory : sums_[gradient].data() + (slice - 1) * size;
+  }
+  void add() const {
+    for (size_t g = 0; g < gradients_.size(); g++) {
+      const auto& [memory, size] = gradients_[g];
+#pragma omp parallel for schedule(static)
+      for (int64_t i = 0; i < size; i++) {
+        for (int slice = 1; slice < count(); slice++) memory[i] += sums_[g][(slice - 1) * size + i];
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kMostFloats = 1 << 28;  // a gigabyte
+  std::vector<std::pair<float*, int64_t>> gradients_;
+  std::vector<int64_t> starts_{0};
+  std::vector<std::vector<float>> sums_;
+};
 
 }  // namespace srpo
