@@ -1,6 +1,7 @@
-// A decoder layer's gradient on both sides of attention. Tokens go through in blocks: every slope of a block, and its
-// share of every weight's gradient, is computed while the block is in the cache, and what the forward pass can give again
-// for a copy (norms, gated values) is made again there. No slope of all tokens but the residual stream's leaves it.
+// A decoder layer's gradient on both sides of attention. Tokens go through in blocks: a block's slopes, and its share of
+// every parameter's gradient, are computed while it is in the cache, and what follows from the forward pass at the price of
+// a copy (norms, gated values) is made again there. Of all tokens' slopes only the residual stream's and attention's are
+// ever in memory.
 #include "op.h"
 #include "outer.h"
 #include "work.h"
@@ -8,6 +9,7 @@
 namespace srpo {
 namespace {
 
+// Tokens of a block: half as many or twice as many take as long.
 constexpr int kTokens = 64;
 
 // x · inverse · gain into the panels. @returns the inverse of x's root mean square (arXiv 1910.07467, eq 4)
@@ -38,8 +40,8 @@ void NormaliseGrad(const float* dy, const float* dsum, const float* x, const flo
 
 // silu(gate) · up (arXiv 2002.05202) into the panels, and the slopes of gate and up; silu' = s + g · s · (1 - s).
 // @param next the next token's gate and up, asked for on the way @param slopes `[2F]`
-void GateGrad(const float* dGated, const float* gateUp, const float* next, int64_t f, int token, Panels& gated,
-              float* slopes, Columns& columns) {
+void GateGrad(const float* dGated, const float* gateUp, const float* next, int64_t f, int token,
+              Panels& gated, float* slopes, Columns& columns) {
   for (int64_t j = 0; j < f; j += W) {
     Prefetch(next + j, 1);
     Prefetch(next + f + j, 1);
