@@ -13,7 +13,7 @@ interface LinearProducts {
 function productsWith(W: Tensor2D): LinearProducts {
   const ops = fusedOps();
   const [out, inputs] = W.shape;
-  if (ops === undefined || inputs % (2 * LANES) !== 0) {
+  if (ops === undefined || inputs % (2 * LANES) !== 0 || W.size > MOST_PACKED) {
     return {
       apply: (x) => tf.matMul(x, W, false, true),
       ofInput: (dy) => tf.matMul(dy, W),
@@ -27,25 +27,29 @@ function productsWith(W: Tensor2D): LinearProducts {
   };
 }
 
-/** Logits that live at once: 16 million bytes. */
+/** Logits that live at once: 16 million bytes, but never fewer rows than make a product worth its while. */
 const MOST_LOGITS = 2 ** 22;
+const LEAST_ROWS = 128;
+/** A larger head, 256 MB, is not packed: the copy would cost more than the faster product saves. */
+const MOST_PACKED = 2 ** 26;
 
 /**
  * `log softmax(states headᵀ)[target]`, row by row. Logits live a chunk of rows at a time and are computed again for the
  * gradient: no tensor of all rows by the whole vocabulary ever exists.
  * @param states after the final norm `[n, D]` @param head `[V, D]` @param target `[n]`
- * @param known the result, where a rollout has told it: then only the gradient is computed
+ * @param options.known the result, where a rollout has told it: then only the gradient is computed
+ * @param options.frozen whether the head's own gradient, as large as the head, is left out
  * @returns `[n]`
  */
 export function headLogprobs(
   states: Tensor2D,
   head: Tensor2D,
   target: Int32Array,
-  known?: Float32Array,
+  { known, frozen = false }: { known?: Float32Array; frozen?: boolean } = {},
 ): Tensor1D {
   const [n, D] = states.shape;
   const V = head.shape[0];
-  const size = Math.max(16, Math.floor(MOST_LOGITS / V));
+  const size = Math.max(LEAST_ROWS, Math.floor(MOST_LOGITS / V));
   const chunks = Array.from({ length: Math.ceil(n / size) }, (_unused, i) => {
     const from = i * size;
     return { from, count: Math.min(size, n - from) };
@@ -63,7 +67,8 @@ export function headLogprobs(
     });
 
   const choose = tf.customGrad((...args) => {
-    const [x, W] = args as unknown as [Tensor2D, Tensor2D];
+    const x = args[0] as unknown as Tensor2D;
+    const W = frozen ? head : (args[1] as unknown as Tensor2D);
     const save = args[args.length - 1] as unknown as (tensors: Tensor[]) => void;
     const found = known === undefined ? chunks.map((chunk) => forward(x, W, chunk)) : [];
     save([x, W, ...found.map(({ lse }) => lse)]);
@@ -83,6 +88,7 @@ export function headLogprobs(
             const wanted = targetOf(chunk);
             const lse = known === undefined ? sums[i] : rowLogprobs(logits, wanted)[1];
             const dLogits = rowSlopes(dy.slice([from], [count]) as Tensor1D, logits, wanted, lse);
+            if (frozen) return [ofInput(dLogits)];
             const added = ofWeight(dLogits, own);
             return [ofInput(dLogits), dW === undefined ? added : dW.add<Tensor2D>(added)];
           });
@@ -90,11 +96,12 @@ export function headLogprobs(
           dW?.dispose();
           dW = dHead;
         }
-        return [slopes.length === 1 ? slopes[0] : tf.concat(slopes), dW as Tensor2D];
+        const dStates = slopes.length === 1 ? slopes[0] : tf.concat(slopes);
+        return dW === undefined ? dStates : [dStates, dW];
       },
     };
   });
-  return choose(states, head) as Tensor1D;
+  return choose(...(frozen ? [states] : [states, head])) as Tensor1D;
 }
 
 type Found = { logprob: Tensor1D; lse: Tensor1D };

@@ -32,7 +32,7 @@ export interface SlotSampler extends Sampler {
  */
 export function createSlotSampler(
   ops: FusedOps,
-  start: SamplerStart & { maxNewTokens: number; record: boolean },
+  start: SamplerStart<FusedDecoder> & { maxNewTokens: number; record: boolean },
 ): SlotSampler {
   const { config, decoder, batch, images, group, temperature, maxNewTokens, record } = start;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
@@ -132,7 +132,7 @@ export function createSlotSampler(
 /** A tape with room for every token, to be written by the prefill and the steps. */
 function openTape(
   ops: FusedOps,
-  { config, batch, group, maxNewTokens }: SamplerStart & { maxNewTokens: number },
+  { config, batch, group, maxNewTokens }: SamplerStart<FusedDecoder> & { maxNewTokens: number },
 ): Tape {
   const tokens = batch.P * group * maxNewTokens;
   const tape: Tape = {

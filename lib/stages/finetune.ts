@@ -7,10 +7,11 @@ import { toPlainCot, toSharegpt } from "../reflection/records";
 import { sftSteps, trainSft, type SftExample } from "../train/sft";
 import type { ConstructionResult } from "./construct";
 import {
+  loraInputs,
   openStage,
   supervise,
   trainedPolicy,
-  withPolicy,
+  withPolicyToTrain,
   type PolicyRef,
   type StageOptions,
   type StageResult,
@@ -44,7 +45,7 @@ export function finetune(
   const { firstSolutionMask: mask, ...sft } = spec.sft;
   // A setting that is off does not rename the runs without it.
   const masked = mask === "never" ? sft : spec.sft;
-  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked };
+  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked, ...loraInputs(spec) };
   const run = openStage(spec, "sft", inputs, options);
   const name = kind === "reflection" ? "reflection SFT" : "plain-CoT SFT";
   const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");
@@ -52,7 +53,7 @@ export function finetune(
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
     const steps = sftSteps(examples.length, spec.sft);
     options.watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
-    return withPolicy(from, async (bundle) => {
+    return withPolicyToTrain(from, spec, async (bundle) => {
       await trainSft({
         bundle,
         examples,

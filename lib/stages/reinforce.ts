@@ -7,10 +7,11 @@ import { trainGrpo } from "../train/grpo";
 import type { Rollout } from "../train/rollouts";
 import type { Problem } from "../types";
 import {
+  loraInputs,
   openStage,
   supervise,
   trainedPolicy,
-  withPolicy,
+  withPolicyToTrain,
   type PolicyRef,
   type StageOptions,
 } from "./context";
@@ -45,6 +46,7 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
     ...(rewardWeight === 1 ? {} : { rewardWeight }),
     ...(rewards.length === 0 ? {} : { rewards: rewards.map(customRewardIdentity) }),
     grpo: spec.grpo,
+    ...loraInputs(spec),
     ...setIdentity(spec, "rl"),
   };
   const run = openStage(spec, "grpo", inputs, options);
@@ -53,7 +55,7 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
     const { steps } = spec.grpo;
     watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
-    return withPolicy(from, async (bundle) => {
+    return withPolicyToTrain(from, spec, async (bundle) => {
       await trainGrpo({
         bundle,
         problems,
