@@ -39,14 +39,12 @@ export function openPolicy(folder: string): PolicyBundle {
  * @param seed of fresh adapters
  * @throws LabError when it came with adapters of another rank, alpha or targets
  */
-export function policyToTrain(
-  bundle: PolicyBundle,
-  lora: LoraConfig,
-  seed: number,
-): PolicyBundle {
+export function policyToTrain(bundle: PolicyBundle, lora: LoraConfig, seed: number): PolicyBundle {
   const { weights, config, folder } = bundle;
   if (lora.rank === 0) {
-    return weights.adapters === undefined ? bundle : { ...bundle, weights: absorbAdapters(weights) };
+    return weights.adapters === undefined
+      ? bundle
+      : { ...bundle, weights: absorbAdapters(weights) };
   }
   if (weights.adapters === undefined) {
     return { ...bundle, weights: freshAdapters(weights, config, lora, { base: folder, seed }) };

@@ -12,7 +12,13 @@ import { writeFileAtomic } from "../engine/files";
 import { openCheckpoint, writeSafetensors, type TensorReader } from "../engine/safetensors";
 import { tensorStream } from "../engine/stream";
 import { formatPolicyConfig, readPolicyConfig, type PolicyConfig } from "./config";
-import { checkpointOf, isAdapterFolder, loadAdapters, readAdapterConfig, saveAdapters } from "./peft";
+import {
+  checkpointOf,
+  isAdapterFolder,
+  loadAdapters,
+  readAdapterConfig,
+  saveAdapters,
+} from "./peft";
 import type { Policy } from "./policy";
 import { createWeights, parameterShapes } from "./weights";
 

@@ -160,7 +160,8 @@ export function decode(
 ): Tensor2D {
   const ops = decoderOps(config);
   return tf.tidy(() => {
-    if (ops === undefined) return decodePlainly(plainDecoder(weights, config), config, batch, images);
+    if (ops === undefined)
+      return decodePlainly(plainDecoder(weights, config), config, batch, images);
     const decoder = fuseDecoder(weights, config);
     const { rows, positions } = withSpareRows(batch);
     const x = embed(decoder, images, rows);

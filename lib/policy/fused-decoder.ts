@@ -12,13 +12,23 @@ import type { FusedDecoder, FusedLayer } from "./decoder";
 import { rotaryTables } from "./positions";
 import type { TapeLayer, TapeReader } from "./tape";
 
-/** The lab's own operations where there are any and they fit the decoder's widths. */
+/**
+ * A gigabyte of weights. They read a decoder put together and packed, three times its memory in all, and what they save
+ * beside the products is nothing at such widths.
+ */
+const MOST_NUMBERS = 2 ** 28;
+
+/** The lab's own operations where there are any and they fit the decoder's widths and size. */
 export function decoderOps({
   hiddenSize,
   intermediateSize,
   heads,
   headDim,
+  layers,
+  vocabSize,
 }: DecoderConfig): FusedOps | undefined {
+  const layer = hiddenSize * (3 * intermediateSize + 2 * heads * headDim);
+  if (layers * layer + vocabSize * hiddenSize > MOST_NUMBERS) return undefined;
   const wide = [hiddenSize, intermediateSize, heads * headDim].every(
     (width) => width % (2 * LANES) === 0,
   );

@@ -24,7 +24,8 @@ export function linearOf(x: Tensor2D, { weight, bias, adapter }: Linear): Tensor
   const y = linear(x, weight, bias);
   if (adapter === undefined) return y;
   const { a, b, scale } = adapter;
-  return y.add(linear(linear(x, a), b).mul(scale));
+  // The narrow product is scaled: it is what the gradient keeps.
+  return y.add(linear(linear(x, a).mul(scale), b));
 }
 
 /**

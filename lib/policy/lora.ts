@@ -87,7 +87,9 @@ export function adaptWeights(
   config: LoraConfig,
   { base, tensors }: { base: string; tensors: Record<string, Tensor> },
 ): Weights {
-  const modules = [...new Set(Object.keys(tensors).map((name) => name.replace(/\.lora_[AB].*/, "")))];
+  const modules = [
+    ...new Set(Object.keys(tensors).map((name) => name.replace(/\.lora_[AB].*/, ""))),
+  ];
   for (const module of modules) {
     const [out, inputs] = weights.get(`${module}.weight`).shape;
     const names = adapterNames(module);

@@ -54,9 +54,7 @@ export function mergeAdapter(adapter: string, out: string, base?: string): Merge
         shape,
         data: () => {
           if (a === undefined || b === undefined) return reader.read(source);
-          return tf.tidy(() =>
-            read(source).add(tf.matMul(b, a).mul(scale)).dataSync<"float32">(),
-          );
+          return tf.tidy(() => read(source).add(tf.matMul(b, a).mul(scale)).dataSync<"float32">());
         },
       };
     }

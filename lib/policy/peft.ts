@@ -52,7 +52,10 @@ export function readAdapterConfig(folder: string, base?: string): AdapterFolder 
     if (!ok) throw fault("readAdapterConfig", `${key} in ${path}`, { got: json[key], expected });
   };
   const empty = (value: unknown): boolean =>
-    value === undefined || value === null || value === false || Object.keys(value).length === 0;
+    value === undefined ||
+    value === null ||
+    value === false ||
+    (typeof value === "object" && Object.keys(value).length === 0);
   must(json.peft_type === "LORA", "peft_type", '"LORA"');
   must(Number.isInteger(json.r) && (json.r as number) > 0, "r", "a whole number from 1");
   must(typeof json.lora_alpha === "number", "lora_alpha", "a number");

@@ -48,6 +48,8 @@ export function servedPolicy(
 
 /** Somebody who watches a stage; a notebook passes the lab's monitor. */
 export interface Watcher {
+  /** Hears, before a large policy is loaded, what memory the stage needs and what is free. */
+  memory?(line: string): void;
   /** Hears once of the number of steps, and of what an earlier attempt had already logged. */
   begin?(total: number, earlier: readonly Record<string, number>[]): void;
   /** @param notes what is wrong with the training so far, if anything */
@@ -63,6 +65,8 @@ export interface StageOptions {
   signal?: AbortSignal;
   /** Runs the stage again although its run directory says that it is finished. */
   force?: boolean;
+  /** Trains although the memory that is free is less than what was computed to be needed. */
+  anyMemory?: boolean;
 }
 
 /** The result of a stage, new or found on disk. */

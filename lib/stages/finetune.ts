@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Spec } from "../config";
 import { readJsonl } from "../engine/files";
 import { savePolicy } from "../policy/checkpoint";
+import { checkpointOf } from "../policy/peft";
+import { loadTokenizer } from "../policy/tokenizer";
 import { toPlainCot, toSharegpt } from "../reflection/records";
 import { sftSteps, trainSft, type SftExample } from "../train/sft";
 import type { ConstructionResult } from "./construct";
@@ -16,6 +18,7 @@ import {
   type StageOptions,
   type StageResult,
 } from "./context";
+import { checkMemory, type TrainingWork } from "./memory";
 
 export interface TrainingResult extends StageResult {
   policy: PolicyRef;
@@ -51,6 +54,7 @@ export function finetune(
   const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
+    await checkMemory(spec, from, sftWork(examples, from), options);
     const steps = sftSteps(examples.length, spec.sft);
     options.watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
     return withPolicyToTrain(from, spec, async (bundle) => {
@@ -72,6 +76,17 @@ export function finetune(
       };
     });
   });
+}
+
+function sftWork(examples: readonly SftExample[], { folder }: PolicyRef): TrainingWork {
+  const { countTokens } = loadTokenizer(checkpointOf(folder));
+  const lengths = examples.map(({ text }) => countTokens(text) + 1);
+  return {
+    stage: "sft",
+    problems: examples.map(({ problem }) => problem),
+    style: examples[0]?.style ?? "direct",
+    completionTokens: lengths.reduce((most, length) => Math.max(most, length), 0),
+  };
 }
 
 /** What an interrupted attempt had logged, for the curves that go on. */

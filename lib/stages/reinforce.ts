@@ -16,6 +16,7 @@ import {
   type StageOptions,
 } from "./context";
 import { earlierMetrics, type TrainingResult } from "./finetune";
+import { checkMemory } from "./memory";
 import { setIdentity } from "./problems";
 
 export interface ReinforceOptions extends StageOptions {
@@ -53,7 +54,8 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
   const policy = trainedPolicy(run, name, style);
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
-    const { steps } = spec.grpo;
+    const { steps, maxNewTokens: completionTokens } = spec.grpo;
+    await checkMemory(spec, from, { stage: "grpo", problems, style, completionTokens }, options);
     watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
     return withPolicyToTrain(from, spec, async (bundle) => {
       await trainGrpo({
