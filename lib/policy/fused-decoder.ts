@@ -12,27 +12,26 @@ import type { FusedDecoder, FusedLayer } from "./decoder";
 import { rotaryTables } from "./positions";
 import type { TapeLayer, TapeReader } from "./tape";
 
-/**
- * A gigabyte of weights. They read a decoder put together and packed, three times its memory in all, and what they save
- * beside the products is nothing at such widths.
- */
+/** A gigabyte of weights. */
 const MOST_NUMBERS = 2 ** 28;
 
-/** The lab's own operations where there are any and they fit the decoder's widths and size. */
-export function decoderOps({
-  hiddenSize,
-  intermediateSize,
-  heads,
-  headDim,
-  layers,
-  vocabSize,
-}: DecoderConfig): FusedOps | undefined {
+/**
+ * Whether a decoder is so large that nothing should hold a copy of it. The fused operations read one put together and
+ * packed, three times its memory in all, and what they save beside the products is nothing at such widths.
+ */
+export function tooLargeToCopy(config: DecoderConfig): boolean {
+  const { hiddenSize, intermediateSize, heads, headDim, layers, vocabSize } = config;
   const layer = hiddenSize * (3 * intermediateSize + 2 * heads * headDim);
-  if (layers * layer + vocabSize * hiddenSize > MOST_NUMBERS) return undefined;
+  return layers * layer + vocabSize * hiddenSize > MOST_NUMBERS;
+}
+
+/** The lab's own operations where there are any and they fit the decoder's widths and size. */
+export function decoderOps(config: DecoderConfig): FusedOps | undefined {
+  const { hiddenSize, intermediateSize, heads, headDim } = config;
   const wide = [hiddenSize, intermediateSize, heads * headDim].every(
     (width) => width % (2 * LANES) === 0,
   );
-  const fits = wide && headDim % LANES === 0;
+  const fits = wide && headDim % LANES === 0 && !tooLargeToCopy(config);
   return fits ? fusedOps() : undefined;
 }
 

@@ -1,8 +1,7 @@
 /**
  * What a policy needs in memory, computed from `config.json` before a weight is read. Everything is float32, as the engine
  * computes. Weights, gradients, moments and caches are exact; activations are counted tensor by tensor as `decoder.ts` and
- * `fused-decoder.ts` keep them for the gradient, with the largest layer's passing ones on top, and the tests hold them to
- * what the engine reports.
+ * `fused-decoder.ts` keep them for the gradient, and the tests hold the sum to what the engine reports.
  */
 import { SLICE_NUMBERS } from "../engine/stream";
 import type { PolicyConfig } from "./config";
@@ -41,6 +40,12 @@ export interface MemoryNeed {
   total: number;
 }
 
+/**
+ * tfjs keeps every intermediate gradient until the last one is there, so that on its own operations each tensor counts
+ * about twice; and by so much more than what is counted the engine was measured to take.
+ */
+const PLAIN_MARGIN = 1.2;
+
 /** Numbers in all parameters, vision tower included. */
 export function parameterCount(config: PolicyConfig): number {
   return Object.values(parameterShapes(config)).reduce((sum, shape) => sum + product(shape), 0);
@@ -59,6 +64,12 @@ export function trainedCount(config: PolicyConfig, lora: LoraConfig): number {
     (sum, [name, shape]) => sum + (name.startsWith("visual.") ? 0 : product(shape)),
     0,
   );
+}
+
+/** Widths of what the adapters of all layers give for a token. */
+function outputsOf(config: PolicyConfig, lora: LoraConfig): number {
+  const shapes = parameterShapes(config);
+  return adaptedModules(config, lora).reduce((sum, name) => sum + shapes[`${name}.weight`][0], 0);
 }
 
 export function memoryNeed(config: PolicyConfig, work: MemoryWork): MemoryNeed {
@@ -91,10 +102,11 @@ export function memoryNeed(config: PolicyConfig, work: MemoryWork): MemoryNeed {
   const scores =
     heads *
     (prompts * work.promptTokens + completions * (work.promptTokens + work.completionTokens));
-  const passing = tokens * (6 * D + 3 * q + 8 * F) + (fused ? 0 : 4 * scores);
+  const adapted = work.lora.rank > 0 ? 4 * outputsOf(config, work.lora) : 0;
   const activations = fused
-    ? layers * tokens * (4 * D + 2 * (q + kv) + 3 * F) + passing
-    : layers * (tokens * (4 * D + 3 * q + 3 * kv + 4 * F) + 2 * scores) + passing;
+    ? layers * tokens * (4 * D + 2 * (q + kv) + 3 * F) + tokens * (6 * D + 3 * q + 8 * F)
+    : PLAIN_MARGIN *
+      (layers * (tokens * (16 * D + 27 * q + 26 * kv + 7 * F) + 10 * scores) + tokens * adapted);
   // Of as many rows as `head.ts` takes at a time: logits, shares, slopes.
   const logits = 3 * Math.max(2 ** 22, 128 * vocabSize);
 
