@@ -26,7 +26,7 @@ const SEVEN = {
   },
   vision: {
     ...{ depth: 32, hiddenSize: 1280, intermediateSize: 3420, heads: 16, channels: 3 },
-    ...{ patchSize: 14, temporalPatchSize: 2, mergeSize: 2 },
+    ...{ patchSize: 14, temporalPatchSize: 2, mergeSize: 2, outputSize: 3584 },
   },
 } as unknown as Parameters<typeof parameterCount>[0];
 
