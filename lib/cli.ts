@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   bench: () => import("./cli/bench"),
   parity: () => import("./cli/parity"),
   generate: () => import("./cli/generate"),
+  policy: () => import("./cli/policy"),
   onnx: () => import("./cli/onnx"),
   runs: () => import("./cli/runs"),
   perf: () => import("./cli/perf"),

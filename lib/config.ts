@@ -3,6 +3,7 @@
  * not a known key of the right type is refused with the keys that there are.
  */
 import { fault } from "./engine/errors";
+import { LORA_TARGETS, type LoraConfig } from "./policy/lora";
 import { FIRST_SOLUTION_MASKS } from "./reflection/first-solution-mask";
 import type { RewardConfig } from "./reflection/reward-config";
 import type { GrpoConfig } from "./train/grpo";
@@ -77,6 +78,8 @@ export interface Spec {
   construction: ConstructionConfig;
   sft: SftConfig;
   grpo: GrpoConfig;
+  /** Adapters that both trainings train in place of all of the decoder's weights; rank 0 for none. */
+  lora: LoraConfig;
   /** Changes to the reward preset of a stage, e.g. `{ alpha: 0 }`; they reach every reflection reward. */
   reward: Partial<RewardConfig>;
   evaluation: EvaluationConfig;
@@ -139,6 +142,7 @@ const small: Spec = {
     saveEvery: 20,
     logRolloutsEvery: 10,
   },
+  lora: { rank: 0, alpha: 16, targets: [...LORA_TARGETS] },
   reward: {},
   evaluation: { maxNewTokens: 144, samples: 1 },
   cluster,
@@ -195,6 +199,7 @@ const srpo7b: Spec = {
     saveEvery: 50,
     logRolloutsEvery: 10,
   },
+  lora: small.lora,
   reward: {},
   evaluation: { maxNewTokens: 4096, samples: 1 },
   cluster: { ...cluster, model: "Qwen/Qwen2.5-VL-7B-Instruct" },
@@ -286,12 +291,12 @@ const MEASURES = new Set([
   ...["correctShare", "temperature", "learningRate", "warmup", "weightDecay", "maxGradNorm"],
   ...["stopGradNorm", "evalShare", "clipLow", "clipHigh", "cispoMax", "beta", "entropyCoef"],
   ...["stdFloor", "stdEpsilon", "overlongPenalty", "filterLow", "filterHigh"],
-  ...["importanceMin", "importanceMax", "engineMemory"],
+  ...["importanceMin", "importanceMax", "engineMemory", "alpha"],
 ]);
 /** Counts that may be 0: `every 0 steps` is never. */
 const MAY_BE_ZERO = new Set([
   ...["seed", "ood", "warmupSteps", "evalEvery", "saveEvery", "logRolloutsEvery"],
-  ...["overlongBuffer"],
+  ...["overlongBuffer", "rank"],
 ]);
 /** Settings that name something, with all that can be named. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -303,9 +308,10 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   filterOn: ANSWERS,
   importanceSampling: CORRECTIONS,
   firstSolutionMask: FIRST_SOLUTION_MASKS,
+  targets: LORA_TARGETS,
 };
 
-/** A setting is a number, a yes or no, or one of some names; which, the preset's own value shows. */
+/** A setting is a number, a yes or no, or one or several of some names; which, the preset's own value shows. */
 function checkValue(path: string, value: unknown, old: unknown): void {
   const { fits, expected } = rangeOf(path.split(".").at(-1) as string, old);
   if (fits(value)) return;
@@ -322,6 +328,14 @@ function rangeOf(
 ): { fits: (value: unknown) => boolean; expected: string } {
   if (typeof old === "boolean") {
     return { fits: (value) => typeof value === "boolean", expected: "true or false" };
+  }
+  if (Array.isArray(old)) {
+    const choices: readonly unknown[] = CHOICES[key];
+    return {
+      fits: (value) =>
+        Array.isArray(value) && value.length > 0 && value.every((name) => choices.includes(name)),
+      expected: `a list of some of ${choices.join(", ")}`,
+    };
   }
   if (typeof old === "string") {
     const choices: readonly unknown[] | undefined = CHOICES[key];

@@ -172,6 +172,8 @@ export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client
 export { openPolicy, type PolicyBundle } from "./policy/bundle";
 export { loadTokenizer, type Tokenizer } from "./policy/tokenizer";
 export { savePolicy } from "./policy/checkpoint";
+export { mergeAdapter, type MergedCheckpoint } from "./policy/merge";
+export type { LoraConfig } from "./policy/lora";
 export { generate } from "./policy/generate";
 export { createTfjsEngine } from "./rollout/tfjs";
 export { createOnnxEngine } from "./rollout/onnx/engine";

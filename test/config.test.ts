@@ -73,6 +73,15 @@ describe("spec", () => {
     refuses(() => loadSpec({ seed: {} } as unknown as SpecChanges), "seed has a value");
   });
 
+  it("takes a list of adapted layers, and names those that there are", () => {
+    const { lora } = loadSpec({ lora: { rank: 8, targets: ["q_proj", "v_proj"] } });
+    assert.deepEqual(lora, { rank: 8, alpha: 16, targets: ["q_proj", "v_proj"] });
+    for (const targets of [[], ["lm_head"], "q_proj"]) {
+      const changes = { lora: { targets } } as unknown as SpecChanges;
+      refuses(() => loadSpec(changes), "lora.targets", "q_proj, k_proj");
+    }
+  });
+
   it("takes a setting's name or a yes or no, and names the choices where it cannot be", () => {
     const { grpo } = loadSpec({
       grpo: { loss: "dapo", scaleRewards: "batch", maskTruncated: true, overlongBuffer: 0 },

@@ -4,6 +4,7 @@ import { ready } from "../engine/backend";
 import { measurePictures, measureSynthetic, type SyntheticWork } from "../perf/grpo";
 import { comparePeers, type PeerWork } from "../perf/peers";
 import { measureDrawing } from "../perf/pictures";
+import { measureLoad, type LoadWork } from "../perf/load";
 import { measureStart } from "../perf/start";
 import { announceEngine } from "./engine";
 import { say, writeRow } from "./io";
@@ -90,13 +91,36 @@ Example:
   )
   .action(async (options: { runs: number }) => writeRow(measureStart(options)));
 
+const load = new Command("load")
+  .description("A checkpoint loaded and trained with LoRA: memory computed beside memory taken.")
+  .requiredOption("--policy <dir>", "checkpoint in Hugging Face layout, sharded or not")
+  .option("--rank <n>", "of the adapters; 0 trains all of the decoder", wholeNumber(0), 8)
+  .option("--prompts <n>", "prompts a step, of 32 text tokens", wholeNumber(1), 2)
+  .option("--group <n>", "completions a prompt", wholeNumber(1), 2)
+  .option("--new-tokens <n>", "tokens of every completion", wholeNumber(1), 16)
+  .option("--steps <n>", "GRPO steps; 0 only loads", wholeNumber(0), 1)
+  .addHelpText(
+    "after",
+    `
+Two lines, what the operating system counted as this process's largest memory in each: {phase, computed_gb, peak_gb, seconds}.
+
+Example:
+  npx srpo perf load --policy Qwen2.5-VL-3B-Instruct --rank 8`,
+  )
+  .action(async (options: LoadWork) => {
+    await ready();
+    announceEngine();
+    for await (const row of measureLoad(options)) await writeRow(row);
+  });
+
 export const command = new Command("perf")
   .description("Measures how fast this machine is: the trainers, pictures, the start.")
   .addHelpText("after", "\nExample:\n  npx srpo perf grpo --steps 10 --threads 1")
   .addCommand(grpo)
   .addCommand(peers)
   .addCommand(pictures)
-  .addCommand(start);
+  .addCommand(start)
+  .addCommand(load);
 
 function counts(text: string, before: number[] | undefined): number[] {
   // The default counts as what came before.

@@ -2,11 +2,11 @@
 import { Option } from "commander";
 import { runFinetuning } from "../stages/pipeline";
 import { writeRow } from "./io";
-import { openPipeline, specOf, stageCommand, stageRow, type StageOptions } from "./stage";
+import { openPipeline, specOf, trainingCommand, stageRow, type StageOptions } from "./stage";
 
 type Options = StageOptions & { kind: "reflection" | "plain-cot" };
 
-export const command = stageCommand("sft")
+export const command = trainingCommand("sft")
   .description(
     "Fine-tunes the policy on the data of the same spec, which it constructs if need be.",
   )
@@ -18,6 +18,9 @@ export const command = stageCommand("sft")
   .addHelpText("after", "\nExample:\n  npx srpo sft --set sft.learningRate=1e-4 --set sft.epochs=2")
   .action(async (options: Options) => {
     const pipeline = openPipeline(specOf(options), options.policy);
-    const result = await runFinetuning(pipeline, options.kind, { force: options.force });
+    const result = await runFinetuning(pipeline, options.kind, {
+      force: options.force,
+      anyMemory: options.anyMemory,
+    });
     await writeRow({ ...stageRow("sft", result), policy: result.policy.folder });
   });

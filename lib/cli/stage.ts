@@ -16,6 +16,7 @@ export interface SpecOptions {
 
 export interface StageOptions extends SpecOptions {
   policy: string;
+  anyMemory?: true;
 }
 
 /** A command with the options that make a spec, and unless told otherwise the one that runs a stage again. */
@@ -39,6 +40,14 @@ export function stageCommand(name: string): Command {
     "--policy <dir>",
     "checkpoint folder that the pipeline starts from (default: the embedded policy)",
     basePolicyFolder,
+  );
+}
+
+/** A command that trains. */
+export function trainingCommand(name: string): Command {
+  return stageCommand(name).option(
+    "--any-memory",
+    "train although less memory is free than was computed to be needed",
   );
 }
 

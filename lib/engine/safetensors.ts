@@ -16,6 +16,12 @@ export interface HostTensor {
   data: Float32Array;
 }
 
+/** A tensor to be written, whose values may be made when their turn comes. */
+export interface TensorToWrite {
+  shape: readonly number[];
+  data: Float32Array | (() => Float32Array);
+}
+
 /** What a header says of one tensor. */
 export interface TensorInfo {
   /** As the file spells it: `F32`, `BF16`, … */
@@ -34,6 +40,8 @@ export interface TensorReader {
   info(name: string): TensorInfo;
   /** The tensor's values as float32. @throws LabError when there is no such tensor or its dtype cannot be read */
   read(name: string): Float32Array;
+  /** As many of the values as `into` has room for, from the `start`-th on. @throws LabError as `read` */
+  readInto(name: string, start: number, into: Float32Array): void;
   close(): void;
 }
 
@@ -94,7 +102,13 @@ export function openSafetensors(path: string): TensorReader {
         const { dtype, shape, bytes } = entryOf(name);
         return { dtype, shape: shape.slice(), bytes };
       },
-      read: (name) => readTensor(path, handle, name, entryOf(name)),
+      read: (name) => {
+        const entry = entryOf(name);
+        const values = new Float32Array(product(entry.shape));
+        readValues(path, handle, name, entry, 0, values);
+        return values;
+      },
+      readInto: (name, start, into) => readValues(path, handle, name, entryOf(name), start, into),
       close: () => closeSync(handle),
     };
   } catch (error) {
@@ -139,6 +153,7 @@ export function openCheckpoint(dir: string): TensorReader {
     metadata: Object.assign({}, ...[...shards.values()].map((shard) => shard.metadata)),
     info: (name) => shardOf(name).info(name),
     read: (name) => shardOf(name).read(name),
+    readInto: (name, start, into) => shardOf(name).readInto(name, start, into),
     close,
   };
 }
@@ -155,13 +170,13 @@ export function readCheckpointTensors(dir: string): TensorFile {
 
 /**
  * Writes float32 tensors, sorted by name, so that equal tensors make equal files. Written aside and renamed; the
- * tensors' memory is written as it lies, not copied.
+ * tensors' memory is written as it lies, not copied, and what is made when its turn comes is in memory one at a time.
  * @param metadata strings only; `transformers` wants `format`, whose default is `pt`
  * @throws LabError when a tensor's length is not the product of its shape, or the disk is full
  */
 export function writeSafetensors(
   path: string,
-  tensors: Readonly<Record<string, HostTensor>>,
+  tensors: Readonly<Record<string, TensorToWrite>>,
   metadata: Readonly<Record<string, string>> = { format: "pt" },
 ): void {
   const names = Object.keys(tensors).sort();
@@ -170,13 +185,8 @@ export function writeSafetensors(
   let end = 0;
   for (const name of names) {
     const { shape, data } = tensors[name];
-    if (data.length !== product(shape)) {
-      throw fault("writeSafetensors", `tensor ${name} does not fill its shape [${shape}]`, {
-        got: data.length,
-        expected: `${product(shape)} values`,
-      });
-    }
-    header[name] = { dtype: "F32", shape, data_offsets: [end, (end += data.byteLength)] };
+    if (typeof data !== "function") checkLength(name, shape, data);
+    header[name] = { dtype: "F32", shape, data_offsets: [end, (end += 4 * product(shape))] };
   }
   const json = Buffer.from(JSON.stringify(header));
   // Spaces after the JSON put the first tensor on a multiple of 8 bytes, as the official library does.
@@ -184,13 +194,24 @@ export function writeSafetensors(
   const head = Buffer.alloc(8 + headerBytes, " ");
   head.writeBigUInt64LE(BigInt(headerBytes), 0);
   json.copy(head, 8);
-  writeChunksAtomic(path, [
-    head,
-    ...names.map((name) => {
-      const { buffer, byteOffset, byteLength } = tensors[name].data;
-      return new Uint8Array(buffer, byteOffset, byteLength);
-    }),
-  ]);
+  const chunks = function* (): Generator<Uint8Array> {
+    yield head;
+    for (const name of names) {
+      const { shape, data } = tensors[name];
+      const values = typeof data === "function" ? data() : data;
+      checkLength(name, shape, values);
+      yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    }
+  };
+  writeChunksAtomic(path, chunks());
+}
+
+function checkLength(name: string, shape: readonly number[], data: Float32Array): void {
+  if (data.length === product(shape)) return;
+  throw fault("writeSafetensors", `tensor ${name} does not fill its shape [${shape}]`, {
+    got: data.length,
+    expected: `${product(shape)} values`,
+  });
 }
 
 function readAll(reader: TensorReader): TensorFile {
@@ -270,12 +291,19 @@ function readHeader(
 }
 
 /** Typed arrays see the file's little-endian bytes directly: every platform that Node and TensorFlow run on is. */
-function readTensor(path: string, handle: number, name: string, entry: Entry): Float32Array {
-  const count = product(entry.shape);
-  const out = new Float32Array(count);
+function readValues(
+  path: string,
+  handle: number,
+  name: string,
+  entry: Entry,
+  start: number,
+  out: Float32Array,
+): void {
+  const size = BYTES_PER_ELEMENT[entry.dtype];
+  const first = entry.start + start * size;
   if (entry.dtype === "F32") {
-    readBytes(path, handle, new Uint8Array(out.buffer), entry.start);
-    return out;
+    readBytes(path, handle, new Uint8Array(out.buffer, out.byteOffset, out.byteLength), first);
+    return;
   }
   const widen = WIDEN[entry.dtype];
   if (widen === undefined) {
@@ -285,18 +313,17 @@ function readTensor(path: string, handle: number, name: string, entry: Entry): F
       try: "save the checkpoint with torch_dtype float32 or bfloat16; quantised ones are not supported",
     });
   }
-  const size = BYTES_PER_ELEMENT[entry.dtype];
+  const count = out.length;
   const chunk = new Uint8Array(Math.min(count, CHUNK_ELEMENTS) * size);
   for (let at = 0; at < count; at += CHUNK_ELEMENTS) {
     const part = chunk.subarray(0, Math.min(CHUNK_ELEMENTS, count - at) * size);
-    readBytes(path, handle, part, entry.start + at * size);
+    readBytes(path, handle, part, first + at * size);
     if (!widen(part, out.subarray(at, at + part.length / size))) {
       throw fault("readTensor", `tensor ${name} of ${path} holds integers beyond float32`, {
         expected: "magnitudes up to 2^24",
       });
     }
   }
-  return out;
 }
 
 /** Each turns a chunk's bytes into float32; false when a value would not survive. */

@@ -84,6 +84,7 @@ export function watch(
   let hideStop: (() => void) | undefined;
   const cards = liveSamples(surface);
   return {
+    memory: (line) => console.error(line),
     begin: (total, earlier) => {
       hideStop = showStopButton({ surface });
       monitor = createMonitor({ title, total, charts, unit, surface });

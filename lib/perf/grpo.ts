@@ -69,14 +69,15 @@ export async function pictureProblems({ prompts, steps }: StepWork): Promise<Pro
 }
 
 /** Full steps of the trainer itself, one optimiser step a batch as TRL does; disposes of the policy. */
-async function measure(
+export async function measure(
   bundle: PolicyBundle,
   problems: readonly Problem[],
   { prompts, group, newTokens, steps }: StepWork,
   cache?: PromptCache,
+  warmUp = WARM_UP,
 ): Promise<GrpoSpeed> {
   const root = mkdtempSync(join(tmpdir(), "srpo-perf-"));
-  const total = WARM_UP + steps;
+  const total = warmUp + steps;
   const config: GrpoConfig = {
     ...loadSpec({}, "small").grpo,
     ...{ steps: total, prompts, group, maxNewTokens: newTokens, microBatch: prompts },
@@ -106,7 +107,7 @@ async function measure(
     bundle.weights.dispose();
     rmSync(root, { recursive: true, force: true });
   }
-  const measured = taken.slice(WARM_UP);
+  const measured = taken.slice(warmUp);
   const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
   const tokens = sum(measured.map((step) => step.tokens));
   return {

@@ -2,6 +2,8 @@
 import { fault } from "../engine/errors";
 import { loadPolicy } from "./checkpoint";
 import { loadImageProcessor, type ImageProcessor } from "./image-processor";
+import { absorbAdapters, freshAdapters, withAdaptersOfNow, type LoraConfig } from "./lora";
+import { checkpointOf } from "./peft";
 import type { Policy } from "./policy";
 import { checkTokenizerFits, loadTokenizer, type Tokenizer } from "./tokenizer";
 
@@ -13,12 +15,13 @@ export interface PolicyBundle extends Policy {
 }
 
 /**
- * Opens a checkpoint. The caller disposes of `weights`.
+ * Opens a checkpoint, or adapters with the checkpoint that they name. The caller disposes of `weights`.
  * @throws LabError naming the file when one is missing or broken, or when tokenizer, processor and weights do not fit
  */
 export function openPolicy(folder: string): PolicyBundle {
-  const tokenizer = loadTokenizer(folder);
-  const processor = loadImageProcessor(folder);
+  const home = checkpointOf(folder);
+  const tokenizer = loadTokenizer(home);
+  const processor = loadImageProcessor(home);
   const policy = loadPolicy(folder);
   try {
     checkTokenizerFits(tokenizer, policy.config);
@@ -28,6 +31,42 @@ export function openPolicy(folder: string): PolicyBundle {
     throw error;
   }
   return { ...policy, tokenizer, processor, folder };
+}
+
+/**
+ * The policy as a training takes it, its weights taken over: with adapters to train, or without any. Adapters that it came
+ * with are trained on; where all weights are trained they are added to these first.
+ * @param seed of fresh adapters
+ * @throws LabError when it came with adapters of another rank, alpha or targets
+ */
+export function policyToTrain(bundle: PolicyBundle, lora: LoraConfig, seed: number): PolicyBundle {
+  const { weights, config, folder } = bundle;
+  if (lora.rank === 0) {
+    return weights.adapters === undefined
+      ? bundle
+      : { ...bundle, weights: absorbAdapters(weights) };
+  }
+  if (weights.adapters === undefined) {
+    return { ...bundle, weights: freshAdapters(weights, config, lora, { base: folder, seed }) };
+  }
+  const [have, want] = [weights.adapters.config, lora].map(({ rank, alpha, targets }) =>
+    JSON.stringify({ rank, alpha, targets: [...targets].sort() }),
+  );
+  if (have === want) return bundle;
+  throw fault("policyToTrain", `${folder} has adapters of another kind`, {
+    got: have,
+    expected: want,
+    try: "srpo policy merge first, or the same lora settings",
+  });
+}
+
+/**
+ * The policy that a training is about to start from, as the KL's reference: with adapters the same frozen weights, with
+ * the adapters as they are before the first step, which fresh ones add nothing to. The caller disposes of `weights`.
+ */
+export function copyOfStart({ config, weights, folder }: PolicyBundle): Policy {
+  if (weights.adapters === undefined) return loadPolicy(folder);
+  return { config, weights: withAdaptersOfNow(weights) };
 }
 
 function checkProcessorFits({ config: processor }: ImageProcessor, { config }: Policy): void {

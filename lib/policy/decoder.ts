@@ -10,12 +10,39 @@ import { tf } from "../engine/backend";
 import { recurringSize, rectangle, type GroupedBatch } from "./batch";
 import type { DecoderConfig } from "./config";
 import { decoderOps, fusedLayers } from "./fused-decoder";
-import { attention, linear, lookUp, MASKED, rmsNorm, rotate, swiglu } from "./layers";
+import { attention, linear, linearOf, lookUp, MASKED, rmsNorm, rotate, swiglu } from "./layers";
+import { linearLayer, mergedMatrix, type Linear } from "./lora";
 import { rotaryTables } from "./positions";
 import { readTape, type RecordedBatch } from "./tape";
 import type { Weights } from "./weights";
 
-/** One layer's parameters with the projections that share an input put together. */
+/** The decoder's parameters beside its layers'. */
+export type DecoderEnds = {
+  embedding: Tensor2D;
+  norm: Tensor1D;
+  /** `[V, D]`; the embedding itself where the head is tied. */
+  head: Tensor2D;
+};
+
+/** One layer's parameters as they are stored, adapters beside them. */
+export interface PlainLayer {
+  inputNorm: Tensor1D;
+  q: Linear;
+  k: Linear;
+  v: Linear;
+  output: Linear;
+  mlpNorm: Tensor1D;
+  gate: Linear;
+  up: Linear;
+  down: Linear;
+}
+
+/** The decoder for tfjs's own operations: the weights' own tensors, nothing copied. */
+export interface PlainDecoder extends DecoderEnds {
+  layers: PlainLayer[];
+}
+
+/** One layer's parameters with the projections that share an input put together, and adapters added in. */
 export type FusedLayer = {
   inputNorm: Tensor1D;
   /** Query, key and value projections, `[(H + 2·KV)·d, D]`. */
@@ -28,37 +55,62 @@ export type FusedLayer = {
   down: Tensor2D;
 };
 
-/** The decoder's parameters, fused layer by layer. Built inside the gradient for training, once a rollout for sampling. */
-export type FusedDecoder = {
-  embedding: Tensor2D;
-  layers: FusedLayer[];
-  norm: Tensor1D;
-  /** `[V, D]`; the embedding itself where the head is tied. */
-  head: Tensor2D;
-};
+/**
+ * The decoder for the fused operations, put together layer by layer. Built inside the gradient for training, once a
+ * rollout for sampling.
+ */
+export type FusedDecoder = DecoderEnds & { layers: FusedLayer[] };
+
+/** What every decoder has; the tensors are the weights' own. */
+export function decoderEnds(weights: Weights, { tiedHead }: DecoderConfig): DecoderEnds {
+  return {
+    embedding: weights.matrix("model.embed_tokens.weight"),
+    norm: weights.vector("model.norm.weight"),
+    head: weights.matrix(tiedHead ? "model.embed_tokens.weight" : "lm_head.weight"),
+  };
+}
+
+/** The decoder as it is stored. */
+export function plainDecoder(weights: Weights, config: DecoderConfig): PlainDecoder {
+  const layers = Array.from({ length: config.layers }, (_unused, i): PlainLayer => {
+    const layer = `model.layers.${i}`;
+    const attention = (name: string, bias = true): Linear =>
+      linearLayer(weights, `${layer}.self_attn.${name}_proj`, { bias });
+    const mlp = (name: string): Linear => linearLayer(weights, `${layer}.mlp.${name}_proj`);
+    return {
+      inputNorm: weights.vector(`${layer}.input_layernorm.weight`),
+      ...{ q: attention("q"), k: attention("k"), v: attention("v"), output: attention("o", false) },
+      mlpNorm: weights.vector(`${layer}.post_attention_layernorm.weight`),
+      ...{ gate: mlp("gate"), up: mlp("up"), down: mlp("down") },
+    };
+  });
+  return { ...decoderEnds(weights, config), layers };
+}
 
 /** Puts projections together. The caller's tidy owns the new tensors; the embedding and norms are the weights' own. */
 export function fuseDecoder(weights: Weights, config: DecoderConfig): FusedDecoder {
-  const m = weights.matrix;
+  const m = (module: string): Tensor2D => mergedMatrix(weights, module);
   const v = weights.vector;
-  return {
-    embedding: m("model.embed_tokens.weight"),
-    norm: v("model.norm.weight"),
-    head: m(config.tiedHead ? "model.embed_tokens.weight" : "lm_head.weight"),
-    layers: Array.from({ length: config.layers }, (_unused, i) => {
-      const layer = `model.layers.${i}`;
-      const projections = ["q_proj", "k_proj", "v_proj"].map((p) => `${layer}.self_attn.${p}`);
-      return {
-        inputNorm: v(`${layer}.input_layernorm.weight`),
-        qkv: tf.concat(projections.map((p) => m(`${p}.weight`))),
-        qkvBias: tf.concat(projections.map((p) => v(`${p}.bias`))),
-        output: m(`${layer}.self_attn.o_proj.weight`),
-        mlpNorm: v(`${layer}.post_attention_layernorm.weight`),
-        gateUp: tf.concat(["gate_proj", "up_proj"].map((p) => m(`${layer}.mlp.${p}.weight`))),
-        down: m(`${layer}.mlp.down_proj.weight`),
-      };
-    }),
-  };
+  const layers = Array.from({ length: config.layers }, (_unused, i): FusedLayer => {
+    const layer = `model.layers.${i}`;
+    const projections = ["q_proj", "k_proj", "v_proj"].map((p) => `${layer}.self_attn.${p}`);
+    return {
+      inputNorm: v(`${layer}.input_layernorm.weight`),
+      qkv: tf.concat(projections.map(m)),
+      qkvBias: tf.concat(projections.map((p) => v(`${p}.bias`))),
+      output: m(`${layer}.self_attn.o_proj`),
+      mlpNorm: v(`${layer}.post_attention_layernorm.weight`),
+      gateUp: tf.concat(["gate_proj", "up_proj"].map((p) => m(`${layer}.mlp.${p}`))),
+      down: m(`${layer}.mlp.down_proj`),
+    };
+  });
+  return { ...decoderEnds(weights, config), layers };
+}
+
+/** Gives back what {@link fuseDecoder} has made: all but the weights' own tensors. */
+export function disposeFused({ layers }: FusedDecoder, weights: Weights): void {
+  const own = new Set(weights.names.map((name) => weights.get(name)));
+  tf.dispose(layers.flatMap((layer) => Object.values(layer)).filter((tensor) => !own.has(tensor)));
 }
 
 /** Keys and values of one layer, rotated. */
@@ -70,14 +122,17 @@ export interface LayerCache {
 
 /** Token and image embeddings for table rows as {@link GroupedBatch} numbers them. `[N, D]` */
 export function embed(
-  decoder: FusedDecoder,
+  { embedding }: DecoderEnds,
   images: Tensor2D | undefined,
   rows: Int32Array,
 ): Tensor2D {
-  return lookUp(
-    images === undefined ? decoder.embedding : tf.concat([decoder.embedding, images]),
-    rows,
-  );
+  if (images === undefined) return lookUp(embedding, rows);
+  // Two tables, because one of both would be a copy of the whole vocabulary.
+  const V = embedding.shape[0];
+  const text = rows.filter((row) => row < V);
+  let words = 0;
+  const order = rows.map((row) => (row < V ? words++ : text.length + row - V));
+  return lookUp(tf.concat([lookUp(embedding, text), images]), order);
 }
 
 /** Rotary tables as tensors, `[N, 1, d]` twice. */
@@ -97,15 +152,17 @@ export function rotaryTensors(
  * @returns `[N', D]`: the batch's N tokens in its order, then rows without meaning up to a size that comes again
  */
 export function decode(
-  decoder: FusedDecoder,
+  weights: Weights,
   config: DecoderConfig,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
   recorded?: RecordedBatch,
 ): Tensor2D {
   const ops = decoderOps(config);
-  if (ops === undefined) return decodePlainly(decoder, config, batch, images);
   return tf.tidy(() => {
+    if (ops === undefined)
+      return decodePlainly(plainDecoder(weights, config), config, batch, images);
+    const decoder = fuseDecoder(weights, config);
     const { rows, positions } = withSpareRows(batch);
     const x = embed(decoder, images, rows);
     const tape =
@@ -134,7 +191,7 @@ export function withSpareRows(batch: GroupedBatch): { rows: Int32Array; position
  * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
  */
 export function decodePlainly(
-  decoder: FusedDecoder,
+  decoder: PlainDecoder,
   config: DecoderConfig,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
@@ -215,24 +272,25 @@ function segment(lengths: readonly number[]): Segment {
  * @param attend mixes tokens: rotated queries `[N, H, d]`, rotated keys and values `[N, KV, d]` to `[N, H·d]`
  */
 export function decoderLayer(
-  layer: FusedLayer,
+  layer: PlainLayer,
   { heads, kvHeads, headDim, rmsNormEps }: DecoderConfig,
   x: Tensor2D,
   cos: Tensor3D,
   sin: Tensor3D,
   attend: (q: Tensor3D, k: Tensor3D, v: Tensor3D) => Tensor2D,
 ): Tensor2D {
-  const n = x.shape[0];
-  const normed = rmsNorm(x, layer.inputNorm, rmsNormEps);
-  const qkv = linear(normed, layer.qkv, layer.qkvBias);
-  const [qk, v] = tf.split(qkv, [(heads + kvHeads) * headDim, kvHeads * headDim], 1);
-  const rotated = rotate(qk.reshape<Tensor3D>([n, heads + kvHeads, headDim]), cos, sin);
-  const [q, k] = tf.split(rotated, [heads, kvHeads], 1) as [Tensor3D, Tensor3D];
-  const mixed = attend(q, k, v.reshape<Tensor3D>([n, kvHeads, headDim]));
-  const y = x.add<Tensor2D>(linear(mixed, layer.output));
-  const gateUp = linear(rmsNorm(y, layer.mlpNorm, rmsNormEps), layer.gateUp);
-  const [gate, up] = tf.split(gateUp, 2, 1) as [Tensor2D, Tensor2D];
-  return y.add<Tensor2D>(linear(swiglu(gate, up), layer.down));
+  return tf.tidy(() => {
+    const n = x.shape[0];
+    const normed = rmsNorm(x, layer.inputNorm, rmsNormEps);
+    const qk = tf.concat([linearOf(normed, layer.q), linearOf(normed, layer.k)], 1);
+    const rotated = rotate(qk.reshape<Tensor3D>([n, heads + kvHeads, headDim]), cos, sin);
+    const [q, k] = tf.split(rotated, [heads, kvHeads], 1) as [Tensor3D, Tensor3D];
+    const v = linearOf(normed, layer.v).reshape<Tensor3D>([n, kvHeads, headDim]);
+    const y = x.add<Tensor2D>(linearOf(attend(q, k, v), layer.output));
+    const mlp = rmsNorm(y, layer.mlpNorm, rmsNormEps);
+    const gated = swiglu(linearOf(mlp, layer.gate), linearOf(mlp, layer.up));
+    return y.add<Tensor2D>(linearOf(gated, layer.down));
+  });
 }
 
 /**
@@ -273,8 +331,12 @@ export function groupAttention(
 }
 
 /** Logits of the next token. @param hidden `[n, D]` before the final norm @returns `[n, V]` */
-export function logits(decoder: FusedDecoder, config: DecoderConfig, hidden: Tensor2D): Tensor2D {
-  return linear(rmsNorm(hidden, decoder.norm, config.rmsNormEps), decoder.head);
+export function logits(
+  { norm, head }: Pick<DecoderEnds, "norm" | "head">,
+  config: DecoderConfig,
+  hidden: Tensor2D,
+): Tensor2D {
+  return linear(rmsNorm(hidden, norm, config.rmsNormEps), head);
 }
 
 /** Causal attention within each prompt; g query heads share a key/value head. @returns `[P·T, H·d]` */

@@ -20,17 +20,26 @@ import type { FusedDecoder, FusedLayer } from "./decoder";
 import { rotaryTables } from "./positions";
 import { TAPE_FIELDS, type LayerWork, type TapeField, type TapeReader } from "./tape";
 
-/** The lab's own operations where there are any and they fit the decoder's widths. */
-export function decoderOps({
-  hiddenSize,
-  intermediateSize,
-  heads,
-  headDim,
-}: DecoderConfig): FusedOps | undefined {
+/** A gigabyte of weights. */
+const MOST_NUMBERS = 2 ** 28;
+
+/**
+ * Whether a decoder is so large that nothing should hold a copy of it. The fused operations read one put together and
+ * packed, three times its memory in all, and what they save beside the products is nothing at such widths.
+ */
+export function tooLargeToCopy(config: DecoderConfig): boolean {
+  const { hiddenSize, intermediateSize, heads, headDim, layers, vocabSize } = config;
+  const layer = hiddenSize * (3 * intermediateSize + 2 * heads * headDim);
+  return layers * layer + vocabSize * hiddenSize > MOST_NUMBERS;
+}
+
+/** The lab's own operations where there are any and they fit the decoder's widths and size. */
+export function decoderOps(config: DecoderConfig): FusedOps | undefined {
+  const { hiddenSize, intermediateSize, heads, headDim } = config;
   const wide = [hiddenSize, intermediateSize, heads * headDim].every(
     (width) => width % (2 * LANES) === 0,
   );
-  const fits = wide && headDim % LANES === 0;
+  const fits = wide && headDim % LANES === 0 && !tooLargeToCopy(config);
   return fits ? fusedOps() : undefined;
 }
 

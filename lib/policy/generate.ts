@@ -8,7 +8,7 @@
 import type { Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { groupBatch } from "./batch";
-import { fuseDecoder } from "./decoder";
+import { disposeFused, fuseDecoder, plainDecoder } from "./decoder";
 import { createPlainSampler, type Sampler } from "./plain-sampler";
 import type { Policy } from "./policy";
 import {
@@ -40,7 +40,7 @@ export async function generate(
   const ledger = openLedger(prompts, options, config.decoder);
   const batch = groupBatch(prompts, undefined, config);
   const ops = slotOps(config.decoder);
-  const decoder = tf.tidy(() => fuseDecoder(policy.weights, config.decoder));
+  const fused = ops && tf.tidy(() => fuseDecoder(policy.weights, config.decoder));
   let rows = Array.from({ length: prompts.length * group }, (_unused, row) => row);
   const uniforms = (): Float32Array =>
     temperature === 0 ? new Float32Array(rows.length) : nextUniforms(ledger, rows);
@@ -49,11 +49,14 @@ export async function generate(
   let images: Tensor2D | undefined;
   try {
     images = imageTensor(prompts, config);
-    const start = { config: config.decoder, decoder, batch, images, group, temperature };
-    if (ops !== undefined) {
-      slots = createSlotSampler(ops, { ...start, maxNewTokens, record: record !== undefined });
+    const start = { config: config.decoder, batch, images, group, temperature };
+    if (ops !== undefined && fused !== undefined) {
+      const room = { maxNewTokens, record: record !== undefined };
+      slots = createSlotSampler(ops, { ...start, ...room, decoder: fused });
     }
-    sampler = slots ?? createPlainSampler(start);
+    sampler =
+      slots ??
+      createPlainSampler({ ...start, decoder: plainDecoder(policy.weights, config.decoder) });
     let drawn = sampler.first(uniforms());
     for (let t = 0; t < maxNewTokens; t++) {
       signal?.throwIfAborted();
@@ -75,7 +78,7 @@ export async function generate(
   } finally {
     images?.dispose();
     sampler?.dispose();
-    for (const layer of decoder.layers) tf.dispose([layer.qkv, layer.qkvBias, layer.gateUp]);
+    if (fused !== undefined) disposeFused(fused, policy.weights);
   }
   return closeLedger(ledger, group);
 }

@@ -8,6 +8,7 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { fusedOps, LANES } from "../engine/fused";
+import type { Linear } from "./lora";
 
 /**
  * `x Wᵀ + b` with the weight as Hugging Face stores it.
@@ -16,6 +17,15 @@ import { fusedOps, LANES } from "../engine/fused";
 export function linear(x: Tensor2D, weight: Tensor2D, bias?: Tensor1D): Tensor2D {
   const y: Tensor2D = tf.matMul(x, weight, false, true);
   return bias === undefined ? y : y.add<Tensor2D>(bias);
+}
+
+/** {@link linear} with the layer's adapter, if it has one: two small products beside the large one. */
+export function linearOf(x: Tensor2D, { weight, bias, adapter }: Linear): Tensor2D {
+  const y = linear(x, weight, bias);
+  if (adapter === undefined) return y;
+  const { a, b, scale } = adapter;
+  // The narrow product is scaled: it is what the gradient keeps.
+  return y.add(linear(linear(x, a).mul(scale), b));
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { groupBatch } from "./batch";
-import { decode, fuseDecoder, logits } from "./decoder";
+import { decode, decoderEnds, logits } from "./decoder";
 import { generate } from "./generate";
 import { chosenLogprobs } from "./head";
 import type { Policy } from "./policy";
@@ -58,14 +58,13 @@ export async function checkParity(policy: Policy, example: ParityCase): Promise<
             features.length / config.decoder.hiddenSize,
             config.decoder.hiddenSize,
           ]);
-    const decoder = fuseDecoder(weights, config.decoder);
     const hidden = decode(
-      decoder,
+      weights,
       config.decoder,
       groupBatch([{ ids, grids }], undefined, config),
       images,
     );
-    const scores = logits(decoder, config.decoder, hidden);
+    const scores = logits(decoderEnds(weights, config.decoder), config.decoder, hidden);
     const before = scores.slice([0, 0], [ids.length - 1, -1]) as Tensor2D;
     return [
       scores.slice([ids.length - 1, 0]).dataSync(),

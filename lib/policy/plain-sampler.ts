@@ -10,8 +10,8 @@ import {
   groupAttention,
   logits,
   rotaryTensors,
-  type FusedDecoder,
   type LayerCache,
+  type PlainDecoder,
 } from "./decoder";
 import { draw } from "./draw";
 import { MASKED } from "./layers";
@@ -34,9 +34,9 @@ export interface Sampler {
   dispose(): void;
 }
 
-export interface SamplerStart {
+export interface SamplerStart<Decoder> {
   config: DecoderConfig;
-  decoder: FusedDecoder;
+  decoder: Decoder;
   /** Prompts without completions. */
   batch: GroupedBatch;
   images: Tensor2D | undefined;
@@ -59,7 +59,7 @@ interface State {
 }
 
 /** Runs the prompts, each once for its whole group. */
-export function createPlainSampler(start: SamplerStart): Sampler {
+export function createPlainSampler(start: SamplerStart<PlainDecoder>): Sampler {
   const { config, decoder, batch, images, group, temperature } = start;
   const prompt: LayerCache[] = [];
   let hidden: Tensor2D;
@@ -102,7 +102,7 @@ export function repeatLast(hidden: Tensor2D, batch: GroupedBatch, group: number)
 }
 /** Runs the new tokens through the decoder and appends to the caches. @returns `[R, D]` */
 function step(
-  decoder: FusedDecoder,
+  decoder: PlainDecoder,
   config: DecoderConfig,
   state: State,
   tokens: ArrayLike<number>,

@@ -3,7 +3,7 @@ import type { Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import { tf } from "../engine/backend";
 import { predictionIndices, recurringSize, type GroupedBatch } from "./batch";
 import type { PolicyConfig } from "./config";
-import { decode, fuseDecoder, logits, type FusedDecoder } from "./decoder";
+import { decode, decoderEnds, logits, type DecoderEnds } from "./decoder";
 import { chosenLogprobs, headLogprobs, rowEntropies } from "./head";
 import { lookUp, rmsNorm } from "./layers";
 import { recordedLogprobs, type RecordedBatch } from "./tape";
@@ -39,8 +39,8 @@ export function completionScores(
 ): { logprobs: Tensor1D; entropies: Tensor1D } {
   const { source, target } = predictionIndices(batch);
   return tf.tidy(() => {
-    const { decoder, states, padded } = sourceStates(policy, batch, images, { source, target });
-    const scores = logits(decoder, policy.config.decoder, states);
+    const { ends, states, padded } = sourceStates(policy, batch, images, { source, target });
+    const scores = logits(ends, policy.config.decoder, states);
     const n = source.length;
     return {
       logprobs: chosenLogprobs(scores, padded).slice<Tensor1D>([0], [n]),
@@ -61,11 +61,12 @@ export function tokenLogprobs(
   recorded?: RecordedBatch,
 ): Tensor1D {
   return tf.tidy(() => {
-    const { decoder, states, padded } = sourceStates(policy, batch, images, indices, recorded);
-    const normed = rmsNorm(states, decoder.norm, policy.config.decoder.rmsNormEps);
+    const { ends, states, padded } = sourceStates(policy, batch, images, indices, recorded);
+    const normed = rmsNorm(states, ends.norm, policy.config.decoder.rmsNormEps);
     const known = recorded && new Float32Array(padded.length);
     if (recorded !== undefined) known?.set(recordedLogprobs(recorded));
-    return headLogprobs(normed, decoder.head, padded, known).slice([0], [indices.source.length]);
+    const frozen = policy.weights.adapters !== undefined;
+    return headLogprobs(normed, ends.head, padded, { known, frozen }).slice([0], [indices.source.length]); // prettier-ignore
   });
 }
 
@@ -76,13 +77,13 @@ function sourceStates(
   images: Tensor2D | undefined,
   { source, target }: { source: Int32Array; target: Int32Array },
   recorded?: RecordedBatch,
-): { decoder: FusedDecoder; states: Tensor2D; padded: Int32Array } {
-  const decoder = fuseDecoder(weights, config.decoder);
-  const hidden = decode(decoder, config.decoder, batch, images, recorded);
+): { ends: DecoderEnds; states: Tensor2D; padded: Int32Array } {
+  const hidden = decode(weights, config.decoder, batch, images, recorded);
   const [from, padded] = [source, target].map((ids) => {
     const out = new Int32Array(recurringSize(source.length));
     out.set(ids);
     return out;
   });
-  return { decoder, states: lookUp(hidden, from), padded };
+  const ends = decoderEnds(weights, config.decoder);
+  return { ends, states: lookUp(hidden, from), padded };
 }

@@ -32,7 +32,7 @@ export interface SlotSampler extends Sampler {
  */
 export function createSlotSampler(
   ops: FusedOps,
-  start: SamplerStart & { maxNewTokens: number; record: boolean },
+  start: SamplerStart<FusedDecoder> & { maxNewTokens: number; record: boolean },
 ): SlotSampler {
   const { config, decoder, batch, images, group, temperature, maxNewTokens, record } = start;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;

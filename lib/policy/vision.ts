@@ -106,19 +106,26 @@ export function encodeImages(
         ? layout.pictureLengths
         : layout.windowLengths;
       const name = (suffix: string): string => `blocks.${i}.${suffix}`;
-      const qkv = linear(
-        rmsNorm(x, b(name("norm1.weight")), 1e-6),
-        w(name("attn.qkv.weight")),
-        b(name("attn.qkv.bias")),
-      );
-      const mixed = segmentAttention(qkv, config.heads, lengths, cos, sin);
-      x = x.add(linear(mixed, w(name("attn.proj.weight")), b(name("attn.proj.bias"))));
-      const y = rmsNorm(x, b(name("norm2.weight")), 1e-6);
-      const hidden = swiglu(
-        linear(y, w(name("mlp.gate_proj.weight")), b(name("mlp.gate_proj.bias"))),
-        linear(y, w(name("mlp.up_proj.weight")), b(name("mlp.up_proj.bias"))),
-      );
-      x = x.add(linear(hidden, w(name("mlp.down_proj.weight")), b(name("mlp.down_proj.bias"))));
+      const entering = x;
+      x = tf.tidy(() => {
+        const qkv = linear(
+          rmsNorm(entering, b(name("norm1.weight")), 1e-6),
+          w(name("attn.qkv.weight")),
+          b(name("attn.qkv.bias")),
+        );
+        const mixed = segmentAttention(qkv, config.heads, lengths, cos, sin);
+        const middle = entering.add<Tensor2D>(
+          linear(mixed, w(name("attn.proj.weight")), b(name("attn.proj.bias"))),
+        );
+        const y = rmsNorm(middle, b(name("norm2.weight")), 1e-6);
+        const hidden = swiglu(
+          linear(y, w(name("mlp.gate_proj.weight")), b(name("mlp.gate_proj.bias"))),
+          linear(y, w(name("mlp.up_proj.weight")), b(name("mlp.up_proj.bias"))),
+        );
+        return middle.add<Tensor2D>(
+          linear(hidden, w(name("mlp.down_proj.weight")), b(name("mlp.down_proj.bias"))),
+        );
+      });
     }
 
     const squares = rmsNorm(x, b("merger.ln_q.weight"), 1e-6).reshape<Tensor2D>([
@@ -131,18 +138,34 @@ export function encodeImages(
   });
 }
 
+/** Patches of several pictures that are encoded together: full attention takes memory by the longest picture's square. */
+const MOST_PATCHES = 2048;
+
 /** Merged tokens of pictures as plain numbers, `[tokens · outputSize]`. @param patches `[patches · width]` */
 export function imageFeatures(
   { config, weights }: { config: PolicyConfig; weights: Weights },
   patches: ArrayLike<number>,
   grids: readonly Grid[],
 ): Float32Array {
-  if (grids.length === 0) return new Float32Array(0);
-  return tf.tidy(() => {
-    const rows = grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
-    const pixels = tf.tensor2d(Float32Array.from(patches), [rows, patches.length / rows]);
-    return encodeImages(weights, config.vision, pixels, grids).dataSync<"float32">().slice();
-  });
+  const { vision } = config;
+  const width = vision.channels * vision.temporalPatchSize * vision.patchSize ** 2;
+  const count = (some: readonly Grid[]): number => some.reduce((sum, [t, h, w]) => sum + t * h * w, 0); // prettier-ignore
+  const pixels = Float32Array.from(patches);
+  const features = new Float32Array((count(grids) / vision.mergeSize ** 2) * vision.outputSize);
+  let [from, written] = [0, 0];
+  for (let first = 0; first < grids.length;) {
+    let next = first + 1;
+    while (next < grids.length && count(grids.slice(first, next + 1)) <= MOST_PATCHES) next++;
+    const part = grids.slice(first, next);
+    const rows = count(part);
+    const values = tf.tidy(() => {
+      const own = tf.tensor2d(pixels.subarray(from * width, (from + rows) * width), [rows, width]);
+      return encodeImages(weights, vision, own, part).dataSync<"float32">();
+    });
+    features.set(values, written);
+    [first, from, written] = [next, from + rows, written + values.length];
+  }
+  return features;
 }
 
 /**

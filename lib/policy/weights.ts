@@ -4,6 +4,7 @@ import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import type { Random } from "../engine/random";
 import type { PolicyConfig } from "./config";
+import type { Adapters } from "./lora";
 
 export interface Weights {
   /** Names in a fixed order: the order of {@link parameterShapes}. */
@@ -16,6 +17,8 @@ export interface Weights {
   replace(name: string, tensor: Tensor): void;
   /** Numbers in all parameters together. */
   readonly size: number;
+  /** What is trained in the parameters' place, where they are frozen. */
+  readonly adapters?: Adapters;
   dispose(): void;
 }
 

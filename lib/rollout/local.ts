@@ -1,11 +1,12 @@
 /**
  * The engine that a stage takes for a policy in this process. Both give the same tokens. tfjs with the lab's own operations
- * is the fastest on a CPU; without them ONNX Runtime takes about half of tfjs's time to decode; on a GPU tfjs stays where the
- * weights are.
+ * is the fastest on a CPU; without them ONNX Runtime takes about half of tfjs's time to decode; on a GPU, and
+ * for a policy too large for a second copy, tfjs stays where the weights are.
  */
 import { describeEngine } from "../engine/backend";
 import { fault } from "../engine/errors";
 import type { PolicyBundle } from "../policy/bundle";
+import { tooLargeToCopy } from "../policy/fused-decoder";
 import { slotOps } from "../policy/slot-sampler";
 import type { RolloutEngine } from "./engine";
 import { createOnnxEngine } from "./onnx/engine";
@@ -26,8 +27,9 @@ export function createLocalEngine(
     });
   }
   const { device, backend } = describeEngine();
-  const fused = slotOps(bundle.config.decoder) !== undefined;
-  const onnx =
-    wanted === "onnx" || (wanted === "" && !fused && device === "cpu" && backend !== "cpu");
+  const { decoder } = bundle.config;
+  const fused = slotOps(decoder) !== undefined;
+  const copies = !fused && device === "cpu" && backend !== "cpu" && !tooLargeToCopy(decoder);
+  const onnx = wanted === "onnx" || (wanted === "" && copies);
   return onnx ? createOnnxEngine(bundle, options) : createTfjsEngine(bundle, options);
 }

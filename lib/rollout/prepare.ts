@@ -1,5 +1,5 @@
 /** Problems as the policy sees them: prompt tokens and picture features, computed once and kept. */
-import { contentHash } from "../engine/files";
+import { createHash } from "node:crypto";
 import { yieldToEvents } from "../engine/interrupt";
 import type { PolicyBundle } from "../policy/bundle";
 import type { PreparedPrompt } from "../policy/generate";
@@ -138,8 +138,10 @@ function remember(key: string, features: Features): void {
 
 /** Names a vision tower by its weights. */
 function visionKey({ weights }: PolicyBundle): string {
-  const parts = weights.names
-    .filter((name) => name.startsWith("visual."))
-    .map((name) => new Uint8Array(weights.get(name).dataSync<"float32">().slice().buffer));
-  return contentHash(Buffer.concat(parts), 16);
+  const sha = createHash("sha256");
+  for (const name of weights.names.filter((own) => own.startsWith("visual."))) {
+    const { buffer, byteOffset, byteLength } = weights.get(name).dataSync<"float32">();
+    sha.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  return sha.digest("hex").slice(0, 16);
 }

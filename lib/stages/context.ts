@@ -1,14 +1,15 @@
 /** What all stages share: where a policy comes from, where runs go, who watches, and how a stage is stopped. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../config";
 import { ready } from "../engine/backend";
 import { contentHash } from "../engine/files";
 import { interruptible } from "../engine/interrupt";
 import { basePolicyFolder, runsFolder } from "../paths";
-import { openPolicy, type PolicyBundle } from "../policy/bundle";
+import { openPolicy, policyToTrain, type PolicyBundle } from "../policy/bundle";
 import { readPolicyConfig } from "../policy/config";
+import { checkpointOf } from "../policy/peft";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RolloutEngine } from "../rollout/engine";
 import { createLocalEngine } from "../rollout/local";
@@ -47,6 +48,8 @@ export function servedPolicy(
 
 /** Somebody who watches a stage; a notebook passes the lab's monitor. */
 export interface Watcher {
+  /** Hears, before a large policy is loaded, what memory the stage needs and what is free. */
+  memory?(line: string): void;
   /** Hears once of the number of steps, and of what an earlier attempt had already logged. */
   begin?(total: number, earlier: readonly Record<string, number>[]): void;
   /** @param notes what is wrong with the training so far, if anything */
@@ -62,6 +65,8 @@ export interface StageOptions {
   signal?: AbortSignal;
   /** Runs the stage again although its run directory says that it is finished. */
   force?: boolean;
+  /** Trains although the memory that is free is less than what was computed to be needed. */
+  anyMemory?: boolean;
 }
 
 /** The result of a stage, new or found on disk. */
@@ -73,12 +78,14 @@ export interface StageResult {
 }
 
 /**
- * The embedded base policy, or a checkpoint of the user's own. Named by the content of its files.
+ * The embedded base policy, or a checkpoint or adapters of the user's own. Named by the content of its files.
  * @throws LabError when the folder holds no checkpoint
  */
 export function basePolicy(folder: string = basePolicyFolder): PolicyRef {
-  readPolicyConfig(folder);
-  return { name: "base", folder, hash: hashOf(folder), style: "direct" };
+  const home = checkpointOf(folder);
+  readPolicyConfig(home);
+  const hash = home === folder ? hashOf(folder) : contentHash(hashOf(home) + hashOf(folder));
+  return { name: "base", folder, hash, style: "direct" };
 }
 
 /** Hashes of folders by what they were made of: weights of gigabytes are read once, not at every cell. */
@@ -96,10 +103,28 @@ function hashOf(folder: string): string {
   const known = hashes.get(folder);
   if (known?.stamp === stamp) return known.hash;
   const sha = createHash("sha256");
-  for (const file of files) sha.update(file).update(readFileSync(join(folder, file)));
+  for (const file of files) {
+    sha.update(file);
+    eachPiece(join(folder, file), (bytes) => sha.update(bytes));
+  }
   const hash = sha.digest("hex").slice(0, 12);
   hashes.set(folder, { stamp, hash });
   return hash;
+}
+
+/** Shards are larger than what one read takes, and than what should be in memory for a hash. */
+function eachPiece(path: string, take: (bytes: Uint8Array) => void): void {
+  const handle = openSync(path, "r");
+  const buffer = Buffer.alloc(2 ** 22);
+  try {
+    for (;;) {
+      const count = readSync(handle, buffer);
+      if (count === 0) return;
+      take(buffer.subarray(0, count));
+    }
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** The policy that a finished training run left. */
@@ -119,6 +144,30 @@ export async function withPolicy<T>(
   } finally {
     bundle.weights.dispose();
   }
+}
+
+/**
+ * {@link withPolicy} for a training: adapters where the spec asks for them.
+ * @throws LabError where the policy has adapters of another kind
+ */
+export async function withPolicyToTrain<T>(
+  ref: PolicyRef,
+  { lora, seed }: Pick<Spec, "lora" | "seed">,
+  work: (bundle: PolicyBundle) => Promise<T>,
+): Promise<T> {
+  await ready();
+  let bundle = openPolicy(ref.folder);
+  try {
+    bundle = policyToTrain(bundle, lora, seed);
+    return await work(bundle);
+  } finally {
+    bundle.weights.dispose();
+  }
+}
+
+/** Settings of adapters as a run's inputs hold them: absent where there are none, so that runs without them keep their names. */
+export function loraInputs({ lora }: Pick<Spec, "lora">): { lora?: Spec["lora"] } {
+  return lora.rank === 0 ? {} : { lora };
 }
 
 /** Opens an engine that samples from the policy and closes it after `work`; a served policy's stays open. */

@@ -3,18 +3,22 @@ import { join } from "node:path";
 import type { Spec } from "../config";
 import { readJsonl } from "../engine/files";
 import { savePolicy } from "../policy/checkpoint";
+import { checkpointOf } from "../policy/peft";
+import { loadTokenizer } from "../policy/tokenizer";
 import { toPlainCot, toSharegpt } from "../reflection/records";
 import { sftSteps, trainSft, type SftExample } from "../train/sft";
 import type { ConstructionResult } from "./construct";
 import {
+  loraInputs,
   openStage,
   supervise,
   trainedPolicy,
-  withPolicy,
+  withPolicyToTrain,
   type PolicyRef,
   type StageOptions,
   type StageResult,
 } from "./context";
+import { checkMemory, type TrainingWork } from "./memory";
 
 export interface TrainingResult extends StageResult {
   policy: PolicyRef;
@@ -44,15 +48,16 @@ export function finetune(
   const { firstSolutionMask: mask, ...sft } = spec.sft;
   // A setting that is off does not rename the runs without it.
   const masked = mask === "never" ? sft : spec.sft;
-  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked };
+  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked, ...loraInputs(spec) };
   const run = openStage(spec, "sft", inputs, options);
   const name = kind === "reflection" ? "reflection SFT" : "plain-CoT SFT";
   const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
+    await checkMemory(spec, from, sftWork(examples, from), options);
     const steps = sftSteps(examples.length, spec.sft);
     options.watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
-    return withPolicy(from, async (bundle) => {
+    return withPolicyToTrain(from, spec, async (bundle) => {
       await trainSft({
         bundle,
         examples,
@@ -71,6 +76,17 @@ export function finetune(
       };
     });
   });
+}
+
+function sftWork(examples: readonly SftExample[], { folder }: PolicyRef): TrainingWork {
+  const { countTokens } = loadTokenizer(checkpointOf(folder));
+  const lengths = examples.map(({ text }) => countTokens(text) + 1);
+  return {
+    stage: "sft",
+    problems: examples.map(({ problem }) => problem),
+    style: examples[0]?.style ?? "direct",
+    completionTokens: lengths.reduce((most, length) => Math.max(most, length), 0),
+  };
 }
 
 /** What an interrupted attempt had logged, for the curves that go on. */

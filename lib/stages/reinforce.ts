@@ -7,14 +7,16 @@ import { trainGrpo } from "../train/grpo";
 import type { Rollout } from "../train/rollouts";
 import type { Problem } from "../types";
 import {
+  loraInputs,
   openStage,
   supervise,
   trainedPolicy,
-  withPolicy,
+  withPolicyToTrain,
   type PolicyRef,
   type StageOptions,
 } from "./context";
 import { earlierMetrics, type TrainingResult } from "./finetune";
+import { checkMemory } from "./memory";
 import { setIdentity } from "./problems";
 
 export interface ReinforceOptions extends StageOptions {
@@ -45,15 +47,17 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
     ...(rewardWeight === 1 ? {} : { rewardWeight }),
     ...(rewards.length === 0 ? {} : { rewards: rewards.map(customRewardIdentity) }),
     grpo: spec.grpo,
+    ...loraInputs(spec),
     ...setIdentity(spec, "rl"),
   };
   const run = openStage(spec, "grpo", inputs, options);
   const policy = trainedPolicy(run, name, style);
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return { run, policy, summary: run.summary, cached: true };
-    const { steps } = spec.grpo;
+    const { steps, maxNewTokens: completionTokens } = spec.grpo;
+    await checkMemory(spec, from, { stage: "grpo", problems, style, completionTokens }, options);
     watch?.begin?.(steps, earlierMetrics(run.folder, run.resumedAt));
-    return withPolicy(from, async (bundle) => {
+    return withPolicyToTrain(from, spec, async (bundle) => {
       await trainGrpo({
         bundle,
         problems,

@@ -20,8 +20,7 @@ import { fault } from "../engine/errors";
 import { interrupted, yieldToEvents } from "../engine/interrupt";
 import { chunk } from "../engine/lists";
 import { createRandom, type Random } from "../engine/random";
-import type { PolicyBundle } from "../policy/bundle";
-import { loadPolicy } from "../policy/checkpoint";
+import { copyOfStart, type PolicyBundle } from "../policy/bundle";
 import type { FirstSolutionMask } from "../reflection/first-solution-mask";
 import type { PromptStyle } from "../reflection/prompts";
 import type { RewardConfig } from "../reflection/reward-config";
@@ -54,7 +53,7 @@ import {
   type ScoredRollout,
 } from "./rollouts";
 import type { Run } from "./run";
-import { decoderNames, restoreTraining, saveTraining } from "./state";
+import { trainedNames, restoreTraining, saveTraining } from "./state";
 import { ratioStatistics } from "./statistics";
 import { disagreement, lossMask, scoreTokens, stepGradients, tokenTerms } from "./update";
 import { batchSize } from "./weights";
@@ -141,14 +140,14 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
 
   // ---- set-up: the optimiser, the last checkpoint if there is one, the reference if it is needed
   const random = createRandom(`grpo/${seed}`);
-  const names = decoderNames(bundle);
+  const names = trainedNames(bundle);
   const optimizer = createAdamW(bundle.weights, names, {
     ...adamWDefaults,
     weightDecay: config.weightDecay,
     maxGradNorm: config.maxGradNorm,
     stopGradNorm: config.stopGradNorm,
   });
-  const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
+  const reference = config.beta === 0 ? undefined : copyOfStart(bundle);
   const context = { bundle, style, prompts, microBatch: config.microBatch };
   const { tokenizer } = bundle;
   const { firstSolutionMask } = config;

@@ -37,7 +37,7 @@ import {
 } from "./optimizer";
 import { tokenEnds, tokenText } from "./rollouts";
 import type { Run } from "./run";
-import { decoderNames, restoreTraining, saveTraining } from "./state";
+import { trainedNames, restoreTraining, saveTraining } from "./state";
 
 export interface SftConfig {
   epochs: number;
@@ -112,7 +112,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
   const train = shuffled.slice(held.length);
   const perEpoch = Math.max(1, Math.floor(train.length / config.batch));
   const steps = config.epochs * perEpoch;
-  const names = decoderNames(bundle);
+  const names = trainedNames(bundle);
   const optimizer = createAdamW(bundle.weights, names, {
     ...adamWDefaults,
     weightDecay: config.weightDecay,

@@ -1,15 +1,15 @@
 /** What a training checkpoint holds beside the policy: the optimiser's moments. Both trainers save and restore by it. */
 import { join } from "node:path";
-import { tf } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { readSafetensors, writeSafetensors } from "../engine/safetensors";
 import type { PolicyBundle } from "../policy/bundle";
-import { loadPolicy, savePolicy } from "../policy/checkpoint";
+import { eachStoredWeight, savePolicy } from "../policy/checkpoint";
+import { loadAdapterTensors } from "../policy/peft";
 import type { AdamW } from "./optimizer";
 
-/** Parameters that are trained after pretraining: all but the vision tower's. */
-export function decoderNames(bundle: PolicyBundle): string[] {
-  return bundle.weights.names.filter((name) => !name.startsWith("visual."));
+/** Parameters that are trained after pretraining: the adapters where there are any, else all but the vision tower's. */
+export function trainedNames({ weights }: PolicyBundle): readonly string[] {
+  return weights.adapters?.names ?? weights.names.filter((name) => !name.startsWith("visual."));
 }
 
 /** Writes weights, companions and moments into `folder`. */
@@ -38,8 +38,10 @@ export function restoreTraining(bundle: PolicyBundle, optimizer: AdamW, folder: 
   optimizer.restore({ step, first: tensors.first, second: tensors.second });
 }
 
-/** Replaces the bundle's weights by those of the checkpoint in `folder`. */
-export function assignWeights(bundle: PolicyBundle, folder: string): void {
-  const { weights } = loadPolicy(folder);
-  for (const name of weights.names) bundle.weights.replace(name, tf.keep(weights.get(name)));
+/** Replaces the bundle's weights, or its adapters, by those of the checkpoint in `folder`. */
+export function assignWeights({ weights, config }: PolicyBundle, folder: string): void {
+  if (weights.adapters === undefined) return eachStoredWeight(folder, config, weights.replace);
+  for (const [name, tensor] of Object.entries(loadAdapterTensors(folder))) {
+    weights.replace(name, tensor);
+  }
 }

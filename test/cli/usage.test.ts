@@ -50,7 +50,7 @@ describe("srpo", function () {
       ...["doctor", "data", "sft", "grpo", "eval"],
       ...["reward", "reward-bench", "serve-reward", "export", "preflight"],
       ...["submit", "logs", "jobs", "stop"],
-      ...["equal", "score", "bench", "parity", "generate", "onnx", "runs", "perf"],
+      ...["equal", "score", "bench", "parity", "generate", "policy", "onnx", "runs", "perf"],
     ]);
     for (const name of names) {
       const help = await srpo([name, "--help"]);

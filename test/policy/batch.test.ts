@@ -3,7 +3,7 @@ import { ready, tf } from "../../lib/engine/backend";
 import { LabError } from "../../lib/engine/errors";
 import { createRandom } from "../../lib/engine/random";
 import { groupBatch, predictionIndices, rectangle } from "../../lib/policy/batch";
-import { decode, fuseDecoder, logits } from "../../lib/policy/decoder";
+import { decode, decoderEnds, logits } from "../../lib/policy/decoder";
 import { imageTensor, type PreparedPrompt } from "../../lib/policy/generate";
 import type { Policy } from "../../lib/policy/policy";
 import { promptPositions } from "../../lib/policy/positions";
@@ -38,12 +38,11 @@ describe("grouped batches", () => {
   const allLogits = (some: readonly PreparedPrompt[]): Float32Array =>
     tf.tidy(() => {
       const { config, weights } = policy;
-      const decoder = fuseDecoder(weights, config.decoder);
       const batch = groupBatch(some, undefined, config);
-      const hidden = decode(decoder, config.decoder, batch, imageTensor(some, config));
+      const hidden = decode(weights, config.decoder, batch, imageTensor(some, config));
       // Rows beyond the batch's tokens only fill it up to a size that comes again.
       const size = batch.rows.length * config.decoder.vocabSize;
-      return logits(decoder, config.decoder, hidden).dataSync<"float32">().slice(0, size);
+      return logits(decoderEnds(weights, config.decoder), config.decoder, hidden).dataSync<"float32">().slice(0, size);
     });
 
   const completionsFor = (G: number, lengths: () => number): number[][][] => {

@@ -8,7 +8,7 @@ import { fusedOps } from "../../lib/engine/fused";
 import { createRandom } from "../../lib/engine/random";
 import { groupBatch } from "../../lib/policy/batch";
 import { loadPolicy } from "../../lib/policy/checkpoint";
-import { decode, fuseDecoder } from "../../lib/policy/decoder";
+import { decode } from "../../lib/policy/decoder";
 import { generate, imageTensor } from "../../lib/policy/generate";
 import { headLogprobs } from "../../lib/policy/head";
 import { completionLogprobs, type Policy } from "../../lib/policy/policy";
@@ -70,8 +70,7 @@ describe("fused operations", () => {
     const states = (): Float32Array =>
       withBatch((batch, images) =>
         tf.tidy(() => {
-          const decoder = fuseDecoder(policy.weights, policy.config.decoder);
-          const all = decode(decoder, policy.config.decoder, batch, images);
+          const all = decode(policy.weights, policy.config.decoder, batch, images);
           return all.slice([0, 0], [batch.rows.length, -1]).dataSync<"float32">().slice();
         }),
       );

@@ -9,7 +9,8 @@ import { loadTokenizer } from "../../lib/policy/tokenizer";
 import { loadPolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import { writeExport } from "../../lib/scale/exports/export";
-import { estimateHours, parameterCount } from "../../lib/scale/preflight/estimate";
+import { parameterCount } from "../../lib/policy/memory";
+import { estimateHours } from "../../lib/scale/preflight/estimate";
 import type { Finding } from "../../lib/scale/preflight/finding";
 import { preflight } from "../../lib/scale/preflight/preflight";
 import { startRewardServer } from "../../lib/scale/reward-server/server";
@@ -25,7 +26,7 @@ const SEVEN = {
   },
   vision: {
     ...{ depth: 32, hiddenSize: 1280, intermediateSize: 3420, heads: 16, channels: 3 },
-    ...{ patchSize: 14, temporalPatchSize: 2, mergeSize: 2 },
+    ...{ patchSize: 14, temporalPatchSize: 2, mergeSize: 2, outputSize: 3584 },
   },
 } as unknown as Parameters<typeof parameterCount>[0];
 

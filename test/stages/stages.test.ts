@@ -57,6 +57,54 @@ describe("stages", function () {
       evaluate(changed, base, lab.problems, "test", options),
   };
 
+  describe("with adapters", () => {
+    const lora = { rank: 4, alpha: 8, targets: ["q_proj", "v_proj", "up_proj"] };
+    const adapted = { ...spec, lora };
+
+    it("leave PEFT's files, are trained on by the next, and merge into a policy of their own", async () => {
+      const tensors = tf.memory().numTensors;
+      const sft = await stages.finetune({}, lab.base, adapted);
+      const left = readdirSync(sft.policy.folder);
+      assert.ok(left.includes("adapter_model.safetensors") && left.includes("tokenizer.json"));
+      assert.ok(!left.includes("model.safetensors"));
+      const grpo = await stages.reinforce({}, sft.policy, adapted);
+      const config = JSON.parse(
+        readFileSync(join(grpo.policy.folder, "adapter_config.json"), "utf8"),
+      ) as { base_model_name_or_path: string; r: number };
+      assert.deepEqual([config.base_model_name_or_path, config.r], [lab.base.folder, 4]);
+      const { cached, summary } = await evaluate(adapted, grpo.policy, lab.problems, "test");
+      assert.equal(cached, false);
+      assert.ok(summary);
+      assert.equal(tf.memory().numTensors, tensors);
+      assert.notEqual((await stages.finetune()).run.hash, sft.run.hash);
+    });
+
+    it("are told from another policy by their content", async () => {
+      const { policy } = await stages.finetune({}, lab.base, adapted);
+      const [ours, base] = [basePolicy(policy.folder).hash, lab.base.hash];
+      assert.notEqual(ours, base);
+      assert.equal(basePolicy(policy.folder).hash, ours);
+    });
+  });
+
+  it("refuse to train in less memory than they need, before they load anything, unless told to", async () => {
+    const available = process.availableMemory;
+    const tensors = tf.memory().numTensors;
+    process.availableMemory = () => 1e5;
+    try {
+      const work = stages.reinforce();
+      await assert.rejects(work, (error: Error) => {
+        assert.ok(error instanceof LabError);
+        assert.match(error.message, /does not fit.*weights.*GB free.*lora\.rank.*--any-memory/s);
+        return true;
+      });
+      assert.equal(tf.memory().numTensors, tensors);
+      assert.equal((await stages.reinforce({ anyMemory: true })).cached, false);
+    } finally {
+      process.availableMemory = available;
+    }
+  });
+
   for (const [name, stage] of Object.entries(stages)) {
     describe(name, () => {
       it("is done once: the second time it asks no policy and touches no file", async () => {

@@ -25,13 +25,14 @@ describe("resuming", function () {
   for (const [kind, policy] of [
     ["sft", untrained],
     ["grpo", guesses],
+    ["grpo-lora", guesses],
   ]) {
-    describe(kind === "sft" ? "SFT" : "GRPO", () => {
+    describe({ sft: "SFT", grpo: "GRPO" }[kind] ?? "GRPO with adapters", () => {
+      const file = kind === "grpo-lora" ? "adapter_model.safetensors" : "model.safetensors";
       /** Trains in a root of the trial's own. */
       const train = (trial: string, ...how: string[]): Promise<Ended> =>
         trainInChild(kind, policy, join(root, kind, trial), how).ended;
-      const weights = (folder: string): Buffer =>
-        readFileSync(join(folder, "policy/model.safetensors"));
+      const weights = (folder: string): Buffer => readFileSync(join(folder, "policy", file));
       const checkpoint = (folder: string): string[] => readdirSync(join(folder, "checkpoints"));
       let undisturbed: string;
 
@@ -81,6 +82,9 @@ describe("resuming", function () {
           await goesOn("sampling");
         });
       }
+
+      // What is left differs in nothing from the others.
+      if (kind === "grpo-lora") return;
 
       it("goes on after it was killed between two checkpoints, twice", async () => {
         let killed = await train("killed", "die", "3");

@@ -1,7 +1,7 @@
 /**
  * One training in a process of its own, so that it can be killed, on one thread:
  *
- *   node training.js sft|grpo|grpo-20 POLICY ROOT [HOW STEP]
+ *   node training.js sft|grpo|grpo-20|grpo-lora POLICY ROOT [HOW STEP]
  *
  * HOW `stop` aborts after the step as Ctrl-C does (exit status 130), `stop-sampling` while its rollouts are sampled, `die` ends
  * the process after the step by SIGKILL, `die-saving` when its checkpoint is written but not yet in its place.
@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { ready } from "../../lib/engine/backend";
 import { Interrupted } from "../../lib/engine/interrupt";
-import { openPolicy } from "../../lib/policy/bundle";
+import { openPolicy, policyToTrain } from "../../lib/policy/bundle";
 import { savePolicy } from "../../lib/policy/checkpoint";
 import { rewardConfig } from "../../lib/reflection/reward-config";
 import type { RolloutEngine } from "../../lib/rollout/engine";
@@ -21,7 +21,8 @@ import { allSevens, carefulExamples, tinyGrpo, tinyProblems, tinySft } from "./t
 
 async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<void> {
   await ready();
-  const bundle = openPolicy(folder);
+  const lora = { rank: kind === "grpo-lora" ? 4 : 0, alpha: 8, targets: ["q_proj", "down_proj"] };
+  const bundle = policyToTrain(openPolicy(folder), lora, 1);
   const problems = await tinyProblems(16);
   const controller = new AbortController();
   const { signal } = controller;
@@ -56,7 +57,9 @@ async function main([kind, folder, root, how = "", at = ""]: string[]): Promise<
     const reward = rewardConfig("task-only");
     // Slow enough to have something left to learn at the end.
     const steps = kind === "grpo-20" ? 20 : 6;
-    const config = { ...tinyGrpo, steps, learningRate: 3e-4, logRolloutsEvery: 1 };
+    // Adapters begin with nothing, and their reference is the policy without them.
+    const [learningRate, beta] = kind === "grpo-lora" ? [3e-3, 0.02] : [3e-4, 0];
+    const config = { ...tinyGrpo, steps, learningRate, beta, logRolloutsEvery: 1 };
     const inner = createLocalEngine(bundle);
     const engine: RolloutEngine = {
       ...inner,

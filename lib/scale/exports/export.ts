@@ -81,6 +81,13 @@ export async function writeExport(
   const target = exportTarget(targetName);
   const plan = planOf(target, options);
   // Settings are refused before anything is written.
+  const { rank } = plan.spec.lora;
+  if (rank > 0) {
+    throw fault("writeExport", "exports train all weights, the spec asks for adapters", {
+      got: { "lora.rank": rank },
+      try: "lora.rank=0; the program's own LoRA settings can be added to what is written",
+    });
+  }
   const { files, differences } = target.files(plan);
   const { folder } = options;
   if (existsSync(folder) && readdirSync(folder).length > 0) {

@@ -6,30 +6,9 @@ import type { Spec } from "../../config";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readPolicyConfig, type PolicyConfig } from "../../policy/config";
+import { parameterCount } from "../../policy/memory";
 import type { ExportManifest } from "../exports/export";
 import type { Finding } from "./finding";
-
-/** Parameters of a `qwen2_5_vl` policy, vision tower included. */
-export function parameterCount({ decoder, vision }: PolicyConfig): number {
-  const { hiddenSize: h, intermediateSize: m, layers, heads, kvHeads, headDim } = decoder;
-  const [q, kv] = [heads * headDim, kvHeads * headDim];
-  const attention = h * q + q + 2 * (h * kv + kv) + q * h;
-  const layer = attention + 3 * h * m + 2 * h;
-  const head = decoder.vocabSize * h * (decoder.tiedHead ? 1 : 2);
-  const {
-    hiddenSize: v,
-    intermediateSize: n,
-    depth,
-    channels,
-    patchSize,
-    temporalPatchSize,
-  } = vision;
-  const block = 3 * v * v + 3 * v + v * v + v + 3 * v * n + 2 * n + v + 2 * v;
-  const merged = v * vision.mergeSize ** 2;
-  const merger = v + merged * merged + merged + merged * h + h;
-  const patches = channels * temporalPatchSize * patchSize ** 2 * v;
-  return layers * layer + h + head + depth * block + merger + patches;
-}
 
 /** The paper's runs: 37,390 problems, 500 steps of 128 prompts of 8 completions, and 10,000 samples for one epoch. */
 const PAPER = [
