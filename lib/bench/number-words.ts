@@ -52,8 +52,7 @@ function scaled(words: readonly string[], scales: readonly string[]): number | n
     start = place + 1;
     if (start < words.length) rest = start;
   }
-  const scaleless = start === 0;
-  return rest === 0 && !scaleless ? sum : sum + combined(words.slice(rest));
+  return start > 0 && rest === 0 ? sum : sum + combined(words.slice(rest));
 }
 
 /** Up to four words below a thousand, in the package's own way: beyond that it reads the first alone. */
