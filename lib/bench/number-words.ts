@@ -57,6 +57,7 @@ function scaled(words: readonly string[], scales: readonly string[]): number | n
 
 /** Up to four words below a thousand, in the package's own way: beyond that it reads the first alone. */
 function combined(words: readonly string[]): number {
+  if (words.length === 0) return 0;
   const [a, b, c, d] = words.map((word) => VALUES.get(word) as number);
   if (words.length === 4) return a * b + c + d;
   if (words.length === 3) return a * b + c;

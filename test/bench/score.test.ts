@@ -169,6 +169,7 @@ describe("bench/score", () => {
     // word2number 1.1 counts a scale that ends the text a second time.
     assert.equal(wordsToNumber("two million three thousand"), 2004003);
     assert.equal(wordsToNumber("three thousand"), 3000);
+    assert.equal(wordsToNumber("point five"), 0.5);
     assert.equal(wordsToNumber("thousand thousand"), null);
     assert.equal(wordsToNumber("none"), null);
   });
