@@ -4,7 +4,9 @@ import { open } from "node:fs/promises";
 import { fault } from "../../lib/engine/errors";
 import type { Row, RowResult } from "./source";
 
-/** Rows that are decoded at once; with a picture in each, 64 rows are some ten megabytes. */
+/** A row group of at most so many bytes is decoded at once. Without an index of its pages, every part of it would cost all of it. */
+const WHOLE = 256 << 20;
+/** Rows of a larger one that are decoded at once. */
 const ROWS = 64;
 
 /**
@@ -27,14 +29,19 @@ export async function* readParquet(path: string): AsyncGenerator<RowResult> {
       },
     };
     const metadata = await parquetMetadataAsync(file);
-    const total = Number(metadata.num_rows);
-    for (let at = 0; at < total; at += ROWS) {
-      // Text columns carry their type; a picture's bytes do not, and must not be read as text.
-      const rows = await parquetReadObjects({
-        ...{ file, metadata, rowStart: at, rowEnd: Math.min(total, at + ROWS) },
-        ...{ utf8: false, useOffsetIndex: true },
-      });
-      for (const row of rows) yield { row: plain(row) as Row };
+    let end = 0;
+    for (const group of metadata.row_groups) {
+      const start = end;
+      end += Number(group.num_rows);
+      const part = group.total_byte_size <= WHOLE ? end - start : ROWS;
+      for (let at = start; at < end; at += part) {
+        // Text columns carry their type; a picture's bytes do not, and must not be read as text.
+        const rows = await parquetReadObjects({
+          ...{ file, metadata, rowStart: at, rowEnd: Math.min(end, at + part) },
+          ...{ utf8: false, useOffsetIndex: true },
+        });
+        for (const row of rows) yield { row: plain(row) as Row };
+      }
     }
   } catch (error) {
     throw fault("readParquet", `${path} cannot be read (${(error as Error).message})`, {

@@ -76,8 +76,8 @@ export function extractionQuestion(
   };
 }
 
-/** VLMEvalKit's three tries at matching a response with the options. */
-const THREE_TRIES = [0, 0, 0] as const;
+/** VLMEvalKit's three tries at matching a response with the options, and at a short answer. */
+export const THREE_TRIES = [0, 0, 0] as const;
 
 /** Asks which option a response means. A reply that is no letter is asked again; after the third, no option. */
 export function optionQuestion(
@@ -108,16 +108,16 @@ export function correctnessQuestion(options: {
   question: string;
   gold: string;
   response: string;
-  /** How often it is asked. */
-  tries: number;
+  /** Of each try; asked again when a reply cannot be read. */
+  temperatures: readonly number[];
 }): JudgeQuestion<boolean> {
-  const { question, gold, response, tries } = options;
+  const { question, gold, response, temperatures } = options;
   return {
     prompt: [
       "Compare the final answer of a response with the correct answer of the question. Different spellings, notations and units of the same value are the same answer; the way to the answer does not count. Reply with Yes if the response's final answer is correct, else with No.",
       `Question: ${question}\nCorrect answer: ${gold}\nResponse: ${response}\nReply:`,
     ].join("\n\n"),
-    temperatures: Array.from({ length: tries }, () => 0),
+    temperatures,
     read: (reply) => {
       const word = /^\W*(yes|no|correct|incorrect|[01])\b/i.exec(reply)?.[1].toLowerCase();
       return word === undefined ? null : ["yes", "correct", "1"].includes(word);

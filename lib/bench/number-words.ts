@@ -35,22 +35,29 @@ export function wordsToNumber(text: string): number | null {
   return integer === null ? null : integer + fraction;
 }
 
-/** Billions, millions, thousands and the rest; `null` where a scale has nothing before it. */
+/**
+ * Billions, millions, thousands and the rest; `null` where a scale has nothing before it. The rest stands behind the last scale that
+ * is not the last word, so that a scale that ends the text is counted again: "two million three thousand" is 2,004,003 to the
+ * package, and so to the authors.
+ */
 function scaled(words: readonly string[], scales: readonly string[]): number | null {
   let sum = 0;
   let start = 0;
+  let rest = 0;
   for (const scale of scales) {
     const place = words.indexOf(scale);
     if (place < 0) continue;
     if (place === start) return null;
     sum += combined(words.slice(start, place)) * (VALUES.get(scale) as number);
     start = place + 1;
+    if (start < words.length) rest = start;
   }
-  return start === words.length ? sum : sum + combined(words.slice(start));
+  return start > 0 && rest === 0 ? sum : sum + combined(words.slice(rest));
 }
 
 /** Up to four words below a thousand, in the package's own way: beyond that it reads the first alone. */
 function combined(words: readonly string[]): number {
+  if (words.length === 0) return 0;
   const [a, b, c, d] = words.map((word) => VALUES.get(word) as number);
   if (words.length === 4) return a * b + c + d;
   if (words.length === 3) return a * b + c;

@@ -39,12 +39,15 @@ function keyStatements(response: string): string[] {
   return rests.length === 0 ? [text] : rests;
 }
 
-/** Numbers with thousands separators, in scientific notation, and plain ones. */
+/**
+ * Numbers with thousands separators, in scientific notation, and plain ones. Digits and letters are Unicode's, as in Python; a number
+ * is looked for where its digits begin and nowhere among them, so that a long run of them costs its length.
+ */
 function numbersIn(text: string): string[] {
   return [
-    /-?(?<!\w)\d{1,3}(?:,\d{3})+(?!\w)/g,
-    /-?\d+(?:\.\d+)?[eE][+-]?\d+/g,
-    /-?(?:\d+\.\d+|\.\d+|\d+(?!\w))(?![eE][+-]?\d+)(?![,\d])/g,
+    /-?(?<![\p{L}\p{N}_])\p{Nd}{1,3}(?:,\p{Nd}{3})+(?![\p{L}\p{N}_])/gu,
+    /-?(?<!\p{Nd})\p{Nd}+(?:\.\p{Nd}+)?[eE][+-]?\p{Nd}+/gu,
+    /-?(?:(?<!\p{Nd})\p{Nd}+\.\p{Nd}+|\.\p{Nd}+|(?<!\p{Nd})\p{Nd}+(?![\p{L}\p{N}_]))(?![eE][+-]?\p{Nd}+)(?![,\p{Nd}])/gu,
   ].flatMap((pattern) => text.match(pattern) ?? []);
 }
 

@@ -11,6 +11,8 @@ const REFUSALS = [
 const API_FAILURE = "Failed to obtain answer via API";
 /** A letter counts only among the last words of the answer: past this many from the end. */
 const FROM_END = 5;
+/** What counts wherever it stands, and whatever other letters the answer names. */
+const STATED = /answer is \*\*([A-D])\*\*/;
 
 /**
  * The option that a text names, `"Z"` for none of them, `null` where rules cannot tell.
@@ -26,10 +28,12 @@ function inferLetter(answer: string, count: number): string | null {
   const words = splitWords(answer.replace(/[.()[\],:;!*#{}]/g, " "));
   const letters = Array.from({ length: count }, (_, i) => String.fromCharCode(65 + i));
   const present = letters.filter((letter) => words.includes(letter));
-  if (present.length === 1) {
-    return words.indexOf(present[0]) > words.length - FROM_END ? present[0] : null;
+  if (present.length === 1 && words.indexOf(present[0]) > words.length - FROM_END) {
+    return present[0];
   }
-  return present.length === 0 && words.includes("Z") ? "Z" : null;
+  if (present.length === 0 && words.includes("Z")) return "Z";
+  const stated = STATED.exec(answer)?.[1] ?? "";
+  return letters.includes(stated) ? stated : null;
 }
 
 function inferText(answer: string, choices: readonly string[]): string | null {

@@ -139,6 +139,14 @@ function reprOfText(text: string): string {
     .replaceAll("\n", "\\n")
     .replaceAll("\r", "\\r")
     .replaceAll("\t", "\\t")
-    .replaceAll(quote, `\\${quote}`);
+    .replaceAll(quote, `\\${quote}`)
+    .replace(UNPRINTABLE, (char) => {
+      const code = char.codePointAt(0) as number;
+      const [mark, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+      return `\\${mark}${code.toString(16).padStart(digits, "0")}`;
+    });
   return quote + inner + quote;
 }
+
+/** What `str.isprintable` says no to: control and format characters, lone surrogates, every white space but the blank. */
+const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/gu;

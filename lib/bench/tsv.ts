@@ -31,10 +31,18 @@ export async function* readTsv(path: string): AsyncGenerator<Record<string, stri
     if (header === undefined) {
       header = row.map((name) => name.replace(/^\ufeff/, ""));
     } else if (row.length > 1 || row[0] !== "") {
-      yield Object.fromEntries(header.map((name, i) => [name, row[i] ?? ""]));
+      yield Object.fromEntries(header.map((name, i) => [name, alone(row[i] ?? "")]));
     }
   }
   if (open.length > 0) throw fault("readTsv", `${path} ends within a field in quotes`);
+}
+
+/** Longer fields are pictures, which nobody keeps. */
+const LONGEST_KEPT = 1 << 14;
+
+/** A copy: as a part of its line, a short field would keep the line's picture in memory for as long as its record lives. */
+function alone(field: string): string {
+  return field.length > LONGEST_KEPT ? field : Buffer.from(field).toString();
 }
 
 /** The fields of a record, `null` while a field in quotes is still open. */

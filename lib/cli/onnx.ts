@@ -77,7 +77,8 @@ const speedCommand = trialCommand("speed")
   .addHelpText(
     "after",
     `
-A line an engine and batch: {engine, batch, s, tok_per_s, times_tfjs}; the table goes to stderr.
+A line an engine and batch: {engine, batch, s, tok_per_s, times_tfjs}; the table goes to stderr. tfjs is measured in its own
+operations, to which times_tfjs refers, and with the lab's fused ones.
 
 Example:
   npx srpo onnx speed --threads 1 --batch 1 64`,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fault } from "../engine/errors";
+import { fusedOps } from "../engine/fused";
 import type { PolicyBundle } from "../policy/bundle";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
 import { exportOnnx } from "../rollout/onnx/export";
@@ -87,8 +88,28 @@ export interface DecodeSpeed {
   /** Seconds of the fastest repetition. */
   s: number;
   tok_per_s: number;
-  /** How many times as fast as tfjs at this batch. */
+  /** How many times as fast as tfjs in its own operations at this batch. */
   times_tfjs: number;
+}
+
+/** tfjs as it is, and with the lab's fused operations where they are there: two engines as to speed. */
+function tfjsEngines(bundle: PolicyBundle): RolloutEngine[] {
+  const engine = createTfjsEngine(bundle);
+  if (fusedOps() === undefined) return [engine];
+  const plain: RolloutEngine["rollout"] = async (problems, request) => {
+    const before = process.env.SRPO_FUSED;
+    process.env.SRPO_FUSED = "0";
+    try {
+      return await engine.rollout(problems, request);
+    } finally {
+      if (before === undefined) delete process.env.SRPO_FUSED;
+      else process.env.SRPO_FUSED = before;
+    }
+  };
+  return [
+    { ...engine, rollout: plain },
+    { ...engine, name: "tfjs, fused" },
+  ];
 }
 
 /**
@@ -103,7 +124,7 @@ export async function measureDecode(
     repeats,
   }: { batches: readonly number[]; newTokens: number; repeats: number },
 ): Promise<DecodeSpeed[]> {
-  const engines: RolloutEngine[] = [createTfjsEngine(bundle), onnx];
+  const engines: RolloutEngine[] = [...tfjsEngines(bundle), onnx];
   const rows: DecodeSpeed[] = [];
   for (const batch of batches) {
     if (batch > problems.length) {

@@ -1,4 +1,4 @@
-/** Texts that keep parsers, patterns and arithmetic busy. None of them says 61 or 30. */
+/** Texts that keep parsers, patterns and arithmetic busy. None of them says 61, 30 or 61/7. */
 import type { BenchRecord } from "../../lib/bench/benchmark";
 
 const SIZE = 1e5;
@@ -23,6 +23,8 @@ const TEXTS: readonly string[] = [
   of(" ") + "x",
   of("\n") + "x",
   of("9") + "x",
+  of("9") + ",",
+  of("9e") + "9,",
   of("1,000") + "x",
   `answer is${of(" ")}`,
   `The answer is "${of("a")}`,
@@ -57,12 +59,21 @@ const TEXTS: readonly string[] = [
   "\u0000\ud800",
 ];
 
-/** A record that is every benchmark's, and what it is answered with. MathVista maps any text to a choice, so it has none. */
-export function hostileTexts(): { record: BenchRecord; response: string }[] {
-  const record = {
+/** Records that are every benchmark's: a question with options, and an open one. MathVista maps any text to a choice, so it has none. */
+const RECORDS: readonly BenchRecord[] = [
+  {
     ...{ id: "1", pid: "7", question: "How many?", level: 1, subject: "Math" },
     ...{ question_type: "free_form", answer_type: "integer", type: "Multiple Choice" },
     ...{ options: ["10", "20", "30"], final_answer: ["61"], answer: "30", precision: null },
-  };
-  return TEXTS.map((response) => ({ record, response }));
+  },
+  {
+    ...{ id: "1", pid: "7", question: "How many?", level: 1, subject: "Math" },
+    ...{ question_type: "open", answer_type: "float", type: "Open-ended", precision: 2 },
+    ...{ options: [], final_answer: ["$x=\\frac{61}{7}$, $(1,61)$"], answer: "\\frac{61}{7}" },
+  },
+];
+
+/** Each record with each text that it is answered with. */
+export function hostileTexts(): { record: BenchRecord; response: string }[] {
+  return RECORDS.flatMap((record) => TEXTS.map((response) => ({ record, response })));
 }

@@ -3,6 +3,8 @@ import type { RuleFamily } from "../../lib/bench/benchmark";
 import { benchmarkByName, benchmarks } from "../../lib/bench/benchmarks";
 import { identifierOf, scoreRecord, scoreWithJudge } from "../../lib/bench/score";
 import { wordsToNumber } from "../../lib/bench/number-words";
+import { openAnswers, openEqual } from "../../lib/bench/open-answers";
+import { inferOption } from "../../lib/bench/option-letters";
 import { hostileTexts } from "./hostile";
 
 const vision = {
@@ -164,6 +166,10 @@ describe("bench/score", () => {
     );
     assert.equal(wordsToNumber("two million twenty three thousand and forty nine"), 2023049);
     assert.equal(wordsToNumber("one point two three"), 1.23);
+    // word2number 1.1 counts a scale that ends the text a second time.
+    assert.equal(wordsToNumber("two million three thousand"), 2004003);
+    assert.equal(wordsToNumber("three thousand"), 3000);
+    assert.equal(wordsToNumber("point five"), 0.5);
     assert.equal(wordsToNumber("thousand thousand"), null);
     assert.equal(wordsToNumber("none"), null);
   });
@@ -190,6 +196,77 @@ describe("bench/score", () => {
     );
     assert.equal(never.rule, "official/llm-judge-failed");
     assert.equal(never.correct, false);
+  });
+
+  it("shows the judge what the published scripts show it", async () => {
+    const said = "It is long.\nSo \\boxed{x = 3} or so.";
+    const shown = async (name: string, record: object, rules: RuleFamily): Promise<string> => {
+      const prompts: string[] = [];
+      await scoreWithJudge(
+        benchmarkByName(name),
+        record as Record<string, unknown>,
+        async ({ prompt }) => {
+          prompts.push(prompt);
+          return "no";
+        },
+        { rules },
+      );
+      return prompts[0];
+    };
+    const k12 = { id: "1", question: "x?", answer: "3" };
+    assert.match(await shown("mmk12", { ...k12, response: said }, "official"), /Response: x = 3\n/);
+    assert.ok((await shown("mmk12", { ...k12, response: said }, "lmms-eval")).includes(said));
+    const open = "First.\nIt must be about three.";
+    assert.ok((await shown("mmk12", { ...k12, response: open }, "official")).includes(open));
+    const verse = { sample_index: "1", question: "x?", answer: "3", question_type: "free-form" };
+    assert.ok((await shown("mathverse", { ...verse, response: said }, "official")).includes(said));
+    assert.ok(
+      (await shown("mathverse", { ...verse, response: said }, "vlmevalkit")).includes("'x = 3'"),
+    );
+  });
+
+  it("asks K12's judge five times, each hotter, and takes none for an answer for no", async () => {
+    const temperatures: number[] = [];
+    const scored = await scoreWithJudge(
+      benchmarkByName("mmk12"),
+      { id: "1", question: "x?", answer: "3", response: "\\boxed{4}" },
+      async ({ temperature }) => {
+        temperatures.push(temperature);
+        return "I would say that it depends.";
+      },
+    );
+    assert.deepEqual(temperatures, [0, 0.5, 1, 1.5, 2]);
+    assert.deepEqual([scored.correct, scored.rule], [false, "official/boxed+llm-judge-failed"]);
+  });
+
+  it("VLMEvalKit's matcher: letters near the end, one behind 'answer is', texts of options", () => {
+    const choices = ["red", "green", "blue"];
+    const said: [string, string | null][] = [
+      ["(B)", "B"],
+      ["B, as one sees when one looks", null],
+      ["Not A or C: the answer is **B**, as one sees when one looks", "B"],
+      ["The answer is **D**", null],
+      ["It is green", "B"],
+      ["green or blue", null],
+      ["Cannot determine the answer", "Z"],
+    ];
+    for (const [text, letter] of said) assert.equal(inferOption(text, choices), letter, text);
+    const pro = { id: "1", options: "['5', '6', '7']", answer: "C" };
+    const picked = (response: string) =>
+      score("mmmu-pro", { ...pro, response }, "vlmevalkit").prediction;
+    assert.equal(picked("A or B?\n  Answer: C"), "C");
+    assert.equal(picked("A or B?\nAnswer: 7"), "C");
+  });
+
+  it("MMMU: numbers of open answers are looked for by Python's idea of a digit and a word", () => {
+    // parse_open_response of MMMU's eval_utils.py on CPython 3.11; its order is a set's.
+    const found = (text: string) =>
+      new Set(openAnswers(text).filter((each) => typeof each === "number"));
+    assert.deepEqual(found("so 1,234.5 m"), new Set([1234, 234.5]));
+    assert.deepEqual(found("so 1,234 m"), new Set([1234, 234]));
+    assert.deepEqual(found("so -2.5e3 and 5é and \u0663"), new Set([-2500, -2, 3]));
+    assert.equal(openEqual(["1234"], openAnswers("The answer is 1,234.")), true);
+    assert.equal(openEqual(["x"], openAnswers("the answer is max")), false);
   });
 
   it("We-Math: a problem counts by its steps and its whole", () => {

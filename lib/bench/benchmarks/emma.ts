@@ -15,7 +15,7 @@ import {
   texts,
 } from "../fields";
 import type { Step } from "../judge";
-import { correctnessQuestion } from "../judge-questions";
+import { correctnessQuestion, THREE_TRIES } from "../judge-questions";
 import { wordsToNumber } from "../number-words";
 import { inferOption } from "../option-letters";
 import { afterLast, beforeFirst, parseFloat, round, strip } from "../../reflection/answers/python";
@@ -96,7 +96,9 @@ export const benchmark: Benchmark = {
       return { value: { ...value, correct: extraction === gold }, rule: "option" };
     }
     const question = optionalText(record, "question") ?? "";
-    const asked = correctnessQuestion({ question, gold, response: extraction, tries: 3 });
+    const asked = correctnessQuestion({
+      ...{ question, gold, response: extraction, temperatures: THREE_TRIES },
+    });
     return {
       value,
       rule: "is-equal",

@@ -61,17 +61,17 @@ export const benchmark: Benchmark = {
     return imagesThenText(imageCount(record), given ?? query(record, style));
   },
 
-  /** MM-EUREKA's and SRPO's scripts look for an answer tag or a box first; the authors ask a model about every response. */
+  /**
+   * A model copies the answer out of every response; in MM-EUREKA's and SRPO's scripts, which derive from VLMEvalKit's, out of its
+   * answer tag or box where it has one.
+   */
   extract(response, _record, rules) {
-    const stated = parseResponse(response).first.answer ?? lastBoxed(response);
-    if (rules === "vlmevalkit" && stated !== null) {
-      return { value: stated.trim(), rule: "answer-tag-or-box" };
-    }
     if (rules === "lmms-eval") return { value: response, rule: "whole-response" };
+    const stated = (parseResponse(response).first.answer ?? lastBoxed(response))?.trim();
+    const shown = rules === "vlmevalkit" ? (stated ?? response) : response;
     return {
-      value: stated?.trim() ?? lastStatement(response),
-      rule: "extract",
-      ask: shortAnswerQuestion(response),
+      value: stated ?? lastStatement(response),
+      ...{ rule: "extract", ask: shortAnswerQuestion(shown) },
     };
   },
 

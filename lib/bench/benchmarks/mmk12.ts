@@ -7,7 +7,7 @@ import { judge as compareAnswers } from "../../reflection/equality";
 import type { Benchmark, BenchRecord, Judgement } from "../benchmark";
 import { goldText, identity, imagesThenText, optionalText, overall, tally, text } from "../fields";
 import type { Step } from "../judge";
-import { correctnessQuestion } from "../judge-questions";
+import { correctnessQuestion, FIVE_TRIES } from "../judge-questions";
 import { afterLast } from "../../reflection/answers/python";
 import { lastBoxed } from "./mathvision";
 
@@ -45,15 +45,17 @@ export const benchmark: Benchmark = {
     return imagesThenText(1, `${text(record, "question")}\n${how} ${form}.`);
   },
 
-  extract(response, record) {
-    const stated = lastBoxed(response);
-    if (stated !== null) return { value: stated, rule: "boxed" };
-    return isLetter(record)
-      ? statedLetter(response)
-      : { value: lastLine(response), rule: "last-line" };
+  /** A fill-in without a box is judged as it stands, as in the authors' script; lmms-eval shows its judge all of every response. */
+  extract(response, record, rules) {
+    const stated = rules === "lmms-eval" && !isLetter(record) ? null : lastBoxed(response);
+    if (stated !== null) return { value: stated.trim(), rule: "boxed" };
+    return isLetter(record) ? statedLetter(response) : { value: response, rule: "whole-response" };
   },
 
-  /** The authors and both harnesses ask a model yes or no; for a letter a rule is enough. */
+  /**
+   * The authors and both harnesses ask a model yes or no. For a letter a rule is enough; for a fill-in the rule that stands in
+   * looks at the last line of what the model would be shown.
+   */
   judge(extraction, record): Step<Judgement> {
     const gold = goldText(record);
     if (isLetter(record)) {
@@ -61,9 +63,11 @@ export const benchmark: Benchmark = {
       const correct = prediction !== null && prediction === letterIn(gold);
       return { value: { prediction, correct }, rule: "letter" };
     }
-    const { prediction, correct } = compareAnswers(extraction, goldOf(gold));
+    const { prediction, correct } = compareAnswers(lastLine(extraction), goldOf(gold));
     const question = optionalText(record, "question") ?? "";
-    const asked = correctnessQuestion({ question, gold, response: extraction, tries: 5 });
+    const asked = correctnessQuestion({
+      ...{ question, gold, response: extraction, temperatures: FIVE_TRIES },
+    });
     return {
       value: { prediction, correct },
       rule: "equality",

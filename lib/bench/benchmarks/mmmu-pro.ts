@@ -17,6 +17,7 @@ import { optionQuestion } from "../judge-questions";
 import { disciplineOf } from "../mmmu-subjects";
 import { inferOption } from "../option-letters";
 import { parseOption } from "../option-parse";
+import { strip } from "../../reflection/answers/python";
 import type { Step } from "../judge";
 
 export const benchmark: Benchmark = {
@@ -109,15 +110,16 @@ function subjectOf(record: BenchRecord): string {
   return given ?? /^[^_]+_(.+)_\d+$/.exec(optionalText(record, "id") ?? "")?.[1] ?? "";
 }
 
-/** VLMEvalKit: the one capital behind the last line that starts with "Answer:", else what its matcher infers. */
+/** VLMEvalKit: the one capital behind the last line that starts with "Answer:", else what its matcher infers from that line's rest. */
 function answerLine(response: string, record: BenchRecord): Step<string | null> {
   const options = texts(record, "options");
-  const lines = response.split("\n").filter((line) => line.startsWith("Answer:"));
-  const tail = lines.length === 0 ? "" : lines[lines.length - 1].slice("Answer:".length);
-  const capitals = new Set(tail.match(/[A-Z]/g) ?? []);
+  const lines = response.split("\n").map((line) => strip(line));
+  const line = lines.filter((each) => each.startsWith("Answer:")).at(-1);
+  const tail = line?.slice("Answer:".length) ?? response;
+  const capitals = new Set(line === undefined ? [] : tail.match(/[A-Z]/g));
   if (capitals.size === 1) return { value: [...capitals][0], rule: "answer-line" };
-  const inferred = inferOption(response, options);
+  const inferred = inferOption(tail, options);
   if (inferred !== null) return { value: inferred, rule: "prefetch" };
-  const ask = optionQuestion(optionalText(record, "question") ?? "", options, response);
+  const ask = optionQuestion(optionalText(record, "question") ?? "", options, tail);
   return { value: null, rule: "no-option", ask };
 }

@@ -64,13 +64,11 @@ const FLOAT =
   /^[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/i;
 const NAMED_FLOAT = /^([+-]?)(?:(inf(?:inity)?)|nan)$/i;
 
-/**
- * What the number parsers strip: of an ASCII text only C's white space, of any other also U+001C to U+001F and the rest.
- */
-function bareNumber(text: string): string {
-  const ascii = /^[\0-\x7f]*$/.test(text);
-  return asciiDigits(ascii ? strip(text, "\t\n\v\f\r ") : strip(text));
-}
+/** What the number parsers strip: white space without U+001C to U+001F, which `str.strip` takes as well. */
+const NUMBER_SPACE =
+  "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
+
+const bareNumber = (text: string): string => asciiDigits(strip(text, NUMBER_SPACE));
 
 /** `float(text)`, or `null` where Python raises. */
 export function parseFloat(text: string): number | null {

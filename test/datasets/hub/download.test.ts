@@ -36,8 +36,9 @@ const cutAfter =
       "content-length": CONTENT.length - start,
       ...(start > 0 ? { "content-range": range } : {}),
     });
+    // What the client has not read when the connection ends is lost to it, and a busy machine reads late.
     response.write(CONTENT.subarray(start, start + bytes), () =>
-      setTimeout(() => response.destroy(), 20),
+      setTimeout(() => response.destroy(), 150),
     );
   };
 
@@ -48,6 +49,7 @@ describe("datasets/hub: downloads from a server that misbehaves", function () {
   let other: { server: Server; address: string };
   const state = {
     listing: [LARGE] as unknown[],
+    listingStatus: 200,
     file: honest as Behaviour,
     elsewhere: honest as Behaviour,
     asked: [] as { host: "hub" | "other"; url: string; headers: IncomingMessage["headers"] }[],
@@ -58,7 +60,9 @@ describe("datasets/hub: downloads from a server that misbehaves", function () {
       state.asked.push({ host, url, headers: request.headers });
       const files = state.asked.filter((each) => each.host === host && !/^\/api/.test(each.url));
       if (url.startsWith("/api/datasets/")) {
-        response.end(JSON.stringify({ sha: COMMIT, siblings: state.listing }));
+        response
+          .writeHead(state.listingStatus)
+          .end(JSON.stringify({ sha: COMMIT, siblings: state.listing }));
       } else {
         (host === "hub" ? state.file : state.elsewhere)(request, response, files.length);
       }
@@ -71,7 +75,13 @@ describe("datasets/hub: downloads from a server that misbehaves", function () {
   });
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "hub-"));
-    Object.assign(state, { listing: [LARGE], file: honest, elsewhere: honest, asked: [] });
+    Object.assign(state, {
+      listing: [LARGE],
+      listingStatus: 200,
+      file: honest,
+      elsewhere: honest,
+      asked: [],
+    });
     process.env.HF_TOKEN = "hf_secret";
   });
   afterEach(() => {
@@ -214,6 +224,15 @@ describe("datasets/hub: downloads from a server that misbehaves", function () {
       });
     }
     assert.equal(files().length, 3);
+    for (const [status, message] of [
+      [401, /data set owner\/set may not be read \(status 401\).*HF_TOKEN/],
+      [404, /there is no data set owner\/set/],
+      [500, /owner\/set did not come \(status 500\)/],
+    ] as const) {
+      state.listingStatus = status;
+      await assert.rejects(get(), message);
+    }
+    state.listingStatus = 200;
     await assert.rejects(get(/none/), /no file that is wanted.*data\/test-0/);
     await assert.rejects(get(/^data/, { maxBytes: 1000 }), /0\.0 GB/);
     await assert.rejects(get(/^data/, { endpoint: "ftp://x" }), /cannot be used/);
