@@ -176,7 +176,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       const done = step + 1;
       const sampled: ScoredRollout[][] = [];
       let kept: ScoredRollout[][] = [];
-      let rolloutSeconds = 0;
+      let [rolloutSeconds, rewardSeconds] = [0, 0];
       for (let draw = 0; draw < config.maxDraws && kept.length < config.prompts; draw++) {
         const chosen = problemsOfDraw(problems, config.prompts, { step, draw, random });
         if (chosen.length === 0) break;
@@ -192,11 +192,13 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
             signal,
             record: reusesForward(config) ? (tape) => tapes.push(tape) : undefined,
           });
-          rolloutSeconds += (Date.now() - began) / 1000;
+          const sampledAt = Date.now();
+          rolloutSeconds += (sampledAt - began) / 1000;
           const scored = await scoreCompletions(chosen, completions, scoring, {
             ...{ step: done, firstAccuracy: firstAccuracyLately(history), signal },
           });
           sampled.push(...scored.map((group) => group.map((row) => chargeLength(row, config))));
+          rewardSeconds += (Date.now() - sampledAt) / 1000;
         } catch (error) {
           const stopped = signal?.aborted === true;
           if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
@@ -234,6 +236,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       );
 
       // 4. the update (eq 2)
+      const updateBegan = Date.now();
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
       const statistics: UpdateStatistics[] = [];
       const current: Float32Array[] = [];
@@ -266,6 +269,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       }
 
       eraseTapes();
+      const updateSeconds = (Date.now() - updateBegan) / 1000;
 
       // 5. what happened
       const rollouts = groups.flat();
@@ -284,6 +288,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
         epoch: done / Math.floor(problems.length / config.prompts),
         num_tokens: tokensSeen,
         rollout_time: rolloutSeconds,
+        reward_time: rewardSeconds,
+        update_time: updateSeconds,
         step_time: (Date.now() - clock) / 1000,
       };
       history.push(metrics);
