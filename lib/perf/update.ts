@@ -16,6 +16,7 @@ export interface UpdateWork extends PolicySize {
   newTokens: number;
   /** Updates that are timed, after two that are not. */
   repeats: number;
+  gradientCheckpointing?: boolean;
 }
 
 export interface UpdateSpeed {
@@ -34,7 +35,10 @@ const WARM_UP = 2;
 /** Times whole updates, nothing of the forward pass taken from a rollout. */
 export async function measureUpdate(work: UpdateWork): Promise<UpdateSpeed> {
   const { group, prompts, promptTokens, newTokens, repeats } = work;
-  const bundle = syntheticPolicy(work);
+  const bundle = {
+    ...syntheticPolicy(work),
+    gradientCheckpointing: work.gradientCheckpointing === true,
+  };
   const random = createRandom("update");
   const cache = syntheticPrompts(bundle, promptTokens);
   const prepared = await cache.prepare(syntheticProblems(prompts), "direct");

@@ -84,6 +84,8 @@ export interface FusedOptions {
   keep?: (layer: number, work: TapeLayer, prompts: Tensor1D) => void;
   /** The batch as a rollout computed it with the same weights: nothing forward is computed again. */
   tape?: TapeReader;
+  /** Keeps the stream that enters each layer alone; the gradient computes the rest of a layer's work again. */
+  recompute?: boolean;
 }
 
 /**
@@ -98,7 +100,7 @@ export function fusedLayers(
   batch: GroupedBatch,
   x: Tensor2D,
   positions: Int32Array,
-  { keep, tape }: FusedOptions = {},
+  { keep, tape, recompute = false }: FusedOptions = {},
 ): Tensor2D {
   const around: Surroundings = {
     ops,
@@ -120,8 +122,10 @@ export function fusedLayers(
       for (const [i, layer] of layers.entries()) {
         const work = forward(around, layer, stream, delta);
         keep?.(i, work, around.segments.prompts);
-        [stream, delta] = [work.y, work.delta];
-        saved.push(...WORK.map((name) => work[name]));
+        const entered = i === 0 ? [] : [stream, delta as Tensor2D];
+        [stream, delta] = [work.y, product(around, work.gated, layer.down)];
+        saved.push(...(recompute ? [work.x] : WORK.map((name) => work[name])));
+        if (recompute) tf.dispose([...entered, ...WORK.flatMap((name) => passing(name, work))]);
       }
       value = delta === undefined ? stream.clone() : stream.add<Tensor2D>(delta);
     } else {
@@ -142,13 +146,12 @@ export function fusedLayers(
           segments: { prompts: starts, completions: ends } as Segments,
           tables: { cos: cosine, sin: sine, at: rows } as RotaryTables,
         };
-        const workOf = (i: number): LayerWork =>
-          tape === undefined
-            ? (named(
-                WORK,
-                tensors.slice(i * WORK.length, (i + 1) * WORK.length),
-              ) as unknown as LayerWork)
-            : fromTape(then, again[i], tape.layer(i));
+        const workOf = (i: number): LayerWork => {
+          if (tape !== undefined) return fromTape(then, again[i], tape.layer(i));
+          if (recompute) return forward(then, again[i], tensors[i] as Tensor2D, undefined);
+          const own = tensors.slice(i * WORK.length, (i + 1) * WORK.length);
+          return named(WORK, own) as unknown as LayerWork;
+        };
         return backwardThrough(then, again, workOf, dy as Tensor2D);
       },
     };
@@ -167,30 +170,36 @@ function fromTape({ ops, config }: Surroundings, layer: FusedLayer, kept: TapeLa
   return { ...kept, xNormed, xInverse, yNormed, yInverse, gated: ops.swiglu(kept.gateUp) };
 }
 
-/** One layer up to the sum that the next one's norm takes up. @param delta what the layer before adds to `stream` */
+/** What of a layer's work nobody needs once the next layer has begun: all but what enters it and what it hands on. */
+function passing(name: keyof LayerWork, work: LayerWork): Tensor[] {
+  return name === "x" || name === "y" ? [] : [work[name]];
+}
+
+/** `input weightᵀ` */
+function product({ ops }: Surroundings, input: Tensor2D, weight: Tensor2D): Tensor2D {
+  return tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
+}
+
+/** One layer but for its last product, which the next one's norm takes up. @param delta what the layer before adds to `stream` */
 function forward(
-  { ops, config, segments, tables, shape }: Surroundings,
+  around: Surroundings,
   layer: FusedLayer,
   stream: Tensor2D,
   delta: Tensor2D | undefined,
-): LayerWork & { delta: Tensor2D } {
+): LayerWork {
+  const { ops, config, segments, tables, shape } = around;
   const { heads, kvHeads, rmsNormEps: eps } = config;
   const [x, xNormed, xInverse] = ops.addRmsNorm(stream, delta, layer.inputNorm, eps);
-  const linear = (input: Tensor2D, weight: Tensor2D): Tensor2D =>
-    tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
-  const projected = linear(xNormed, layer.qkv);
+  const projected = product(around, xNormed, layer.qkv);
   const qkv = ops.rotary(projected, layer.qkvBias, tables, heads + kvHeads);
   projected.dispose();
   const [mixed, lse] = ops.attention(qkv, segments, shape);
-  const written = linear(mixed, layer.output);
+  const written = product(around, mixed, layer.output);
   const [y, yNormed, yInverse] = ops.addRmsNorm(x, written, layer.mlpNorm, eps);
   written.dispose();
-  const gateUp = linear(yNormed, layer.gateUp);
+  const gateUp = product(around, yNormed, layer.gateUp);
   const gated = ops.swiglu(gateUp);
-  return {
-    ...{ x, xNormed, xInverse, qkv, mixed, lse, y, yNormed, yInverse, gateUp, gated },
-    delta: linear(gated, layer.down),
-  };
+  return { x, xNormed, xInverse, qkv, mixed, lse, y, yNormed, yInverse, gateUp, gated };
 }
 
 /** Gradients of the embeddings and of every layer's weights, in the order in which the stack takes them. */

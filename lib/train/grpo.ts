@@ -76,6 +76,8 @@ export interface GrpoConfig extends ObjectiveConfig {
    * rollout can keep it (`policy/tape.ts`).
    */
   reuseForward: boolean;
+  /** Gradients compute each layer again, and nothing is kept from the rollout: for policies and batches that fill the memory. */
+  gradientCheckpointing: boolean;
   learningRate: number;
   /** Steps in which the learning rate rises from 0. */
   warmupSteps: number;
@@ -149,7 +151,9 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     stopGradNorm: config.stopGradNorm,
   });
   const reference = config.beta === 0 ? undefined : loadPolicy(bundle.folder);
-  const context = { bundle, style, prompts, microBatch: config.microBatch };
+  const { gradientCheckpointing } = config;
+  const trained = { ...bundle, gradientCheckpointing };
+  const context = { bundle: trained, style, prompts, microBatch: config.microBatch };
   const { tokenizer } = bundle;
   const { firstSolutionMask } = config;
   const scoring = { reward, rewardWeight, rewards, firstSolutionMask, tokenizer };
@@ -335,9 +339,9 @@ function problemsOfDraw(
   return again.slice((draw - 1) * count).slice(0, count);
 }
 
-/** Entropies need logits, which a tape does not hold. */
-function reusesForward({ reuseForward, entropyCoef }: GrpoConfig): boolean {
-  return reuseForward && entropyCoef === 0;
+/** Entropies need logits, which a tape does not hold; and who saves memory has none for a tape. */
+function reusesForward({ reuseForward, gradientCheckpointing, entropyCoef }: GrpoConfig): boolean {
+  return reuseForward && !gradientCheckpointing && entropyCoef === 0;
 }
 
 /** Accuracy of the first answers in the last five steps; the guard against sandbagging holds it to a baseline. */
