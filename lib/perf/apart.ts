@@ -5,6 +5,7 @@
 import { ready } from "../engine/backend";
 import { runForJson } from "./child";
 import { decodeSeconds } from "./decode";
+import { measureBatches } from "./evaluation";
 import { pictureSteps, syntheticSteps } from "./grpo";
 import { onnxDecode } from "./onnx";
 import { sftSteps } from "./sft";
@@ -16,6 +17,7 @@ const measurements = {
   syntheticSteps,
   pictureSteps,
   decodeSeconds,
+  measureBatches,
   measureUpdate,
   sftSteps,
   measureTower,

@@ -1,4 +1,5 @@
 /** The parts of `npm run bench`, in the order in which they are measured. */
+import { batching } from "./batching";
 import { decode } from "./decode";
 import { growth } from "./growth";
 import { npmStart } from "./npm-start";
@@ -15,6 +16,7 @@ export const benchParts: readonly BenchPart[] = [
   update,
   sft,
   decode,
+  batching,
   growth,
   onnx,
   start,
