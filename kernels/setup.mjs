@@ -29,7 +29,8 @@ export function nodeTooOld(version) {
  * Does whatever set-up is missing, one line a step.
  * @param {{steps?: string[], quiet?: boolean}} [options] steps: names to take, all unless told; quiet: say nothing when
  *   there is nothing to do
- * @returns {Promise<{without: string[]}>} the steps that this machine goes without
+ * @returns {Promise<{without: string[], took: {phase: string, seconds: number}[]}>} the steps that this machine goes without,
+ *   and how long those took that were made
  * @throws StepFailure | Interrupted
  */
 export async function setup({ steps = STEPS.map((step) => step.name), quiet = false } = {}) {
@@ -37,7 +38,7 @@ export async function setup({ steps = STEPS.map((step) => step.name), quiet = fa
   if (old !== undefined) throw new StepFailure("set-up cannot start", { fix: old });
   const chosen = STEPS.filter((step) => steps.includes(step.name));
   if (quiet && chosen.every((step) => !broken(step) && step.missing() === undefined)) {
-    return { without: [] };
+    return { without: [], took: [] };
   }
   return withLock(() => take(chosen));
 }
@@ -53,7 +54,7 @@ function broken(step) {
 }
 
 async function take(steps) {
-  const without = [];
+  const [without, took] = [[], []];
   const start = Date.now();
   for (const step of steps) {
     const begun = Date.now();
@@ -68,6 +69,7 @@ async function take(steps) {
       stop();
       const detail = remark ? ` (${remark})` : "";
       line(`✓ ${step.title}${detail}  ${duration(Date.now() - begun)}`);
+      took.push({ phase: step.title, seconds: (Date.now() - begun) / 1000 });
     } catch (error) {
       stop();
       if (!(error instanceof Without)) {
@@ -83,7 +85,7 @@ async function take(steps) {
     line("!          `npx srpo doctor` explains; set-up tries again at the next command.");
   }
   line(`  set-up took ${duration(Date.now() - start)}`);
-  return { without };
+  return { without, took };
 }
 
 /** Progress goes to stderr: stdout belongs to the command that set-up serves. */

@@ -2,7 +2,7 @@
 // stage is kept in runs/.
 //   npm start [-- --preset smoke|small] [--in-place]
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { jupyterEnv, needJupyter } from "./jupyter.mjs";
@@ -18,7 +18,7 @@ async function start() {
       "in-place": { type: "boolean", default: false },
     },
   });
-  await setup({ quiet: true });
+  const { took: phases } = await setup({ quiet: true });
   needJupyter();
   const names = (existsSync(notebooks) ? readdirSync(notebooks) : [])
     .filter((name) => /^[1-5]-.*\.ipynb$/.test(name))
@@ -33,6 +33,7 @@ async function start() {
   const outputs = [];
   for (const [index, name] of names.entries()) {
     const input = join(notebooks, name);
+    const started = Date.now();
     const output = values["in-place"] ? input : join(root, "runs", "notebooks", name);
     await execute({
       label: `notebook ${index + 1}/${names.length}`,
@@ -41,7 +42,13 @@ async function start() {
       preset: values.preset,
     });
     outputs.push(relative(root, output));
+    phases.push({ phase: name, seconds: (Date.now() - started) / 1000 });
   }
+  // What `npm run bench -- npm-start` reads.
+  writeFileSync(
+    join(root, "runs", "start.json"),
+    JSON.stringify({ preset: values.preset, phases }),
+  );
   console.log(`\nAll ${names.length} notebooks ran in ${duration(Date.now() - begun)}.`);
   printResults(readJson(join(root, "runs", "results.json")));
   console.log(`Read them executed:   ${outputs.join("\n                      ")}`);

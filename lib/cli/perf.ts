@@ -1,7 +1,10 @@
 /** `srpo perf`: how fast this machine is, on work of a given size. */
-import { Command, Option } from "commander";
+import { join, resolve } from "node:path";
+import { Argument, Command, Option } from "commander";
 import { ready } from "../engine/backend";
-import { measurePictures, measureSynthetic, type SyntheticWork } from "../perf/grpo";
+import { runBench } from "../perf/bench";
+import { grpoSpeed, pictureSteps, syntheticSteps, type SyntheticWork } from "../perf/grpo";
+import { benchParts } from "../perf/parts";
 import { comparePeers, type PeerWork } from "../perf/peers";
 import { measureDrawing } from "../perf/pictures";
 import { measureLoad, type LoadWork } from "../perf/load";
@@ -37,7 +40,7 @@ Example:
     if (threads !== undefined) process.env.SRPO_THREADS = String(threads);
     await ready();
     announceEngine();
-    await writeRow(await (pictures ? measurePictures(work) : measureSynthetic(work)));
+    await writeRow(grpoSpeed(await (pictures ? pictureSteps(work) : syntheticSteps(work))));
   });
 
 type GrpoOptions = SyntheticWork & { threads?: number; pictures?: boolean };
@@ -113,6 +116,31 @@ Example:
     for await (const row of measureLoad(options)) await writeRow(row);
   });
 
+const bench = new Command("bench")
+  .description("Everything above and more, with tables and pictures, into one folder.")
+  .addArgument(
+    new Argument("[part...]", "what to measure; all but npm-start unless named").choices(
+      benchParts.map(({ name }) => name),
+    ),
+  )
+  .option("--out <dir>", "where bench.json, pictures and README.md go", "perf")
+  .option("--threads <n>", "threads of the engine (default: as the engine chooses)", wholeNumber(1))
+  .addHelpText(
+    "after",
+    `
+A line a part: {part, seconds, findings}. Parts that are not measured keep the numbers that they had. Run it on a quiet machine.
+
+Example:
+  npx srpo perf bench decode update --threads 1`,
+  )
+  .action(async (names: string[], { out, threads }: { out: string; threads?: number }) => {
+    const results = await runBench({ names, folder: resolve(out), threads, onProgress: say });
+    for (const [part, { seconds, findings }] of Object.entries(results)) {
+      if (names.length === 0 || names.includes(part)) await writeRow({ part, seconds, findings });
+    }
+    say(`read ${join(out, "README.md")}`);
+  });
+
 export const command = new Command("perf")
   .description("Measures how fast this machine is: the trainers, pictures, the start.")
   .addHelpText("after", "\nExample:\n  npx srpo perf grpo --steps 10 --threads 1")
@@ -120,7 +148,8 @@ export const command = new Command("perf")
   .addCommand(peers)
   .addCommand(pictures)
   .addCommand(start)
-  .addCommand(load);
+  .addCommand(load)
+  .addCommand(bench);
 
 function counts(text: string, before: number[] | undefined): number[] {
   // The default counts as what came before.

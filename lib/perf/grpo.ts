@@ -13,6 +13,7 @@ import type { CustomReward } from "../train/custom-reward";
 import { trainGrpo, type GrpoConfig } from "../train/grpo";
 import { openRun } from "../train/run";
 import type { Problem } from "../types";
+import { median } from "./spread";
 import { syntheticPolicy, syntheticProblems, syntheticPrompts, type PolicySize } from "./synthetic";
 
 export interface StepWork {
@@ -50,32 +51,58 @@ const trivialReward: CustomReward = {
   reward: ({ completion }) => completion.text.length % 7,
 };
 
+/** One measured step, in seconds. */
+export interface StepTimes {
+  step_s: number;
+  rollout_s: number;
+  reward_s: number;
+  update_s: number;
+  /** Completion tokens. */
+  tokens: number;
+  /** Memory of the process after the step. */
+  rss_mb: number;
+}
+
 /** A policy of random weights; every prompt and every completion is equally long. */
-export async function measureSynthetic(work: SyntheticWork): Promise<GrpoSpeed> {
+export async function syntheticSteps(work: SyntheticWork): Promise<StepTimes[]> {
   const bundle = syntheticPolicy(work);
   const problems = syntheticProblems(work.prompts * (WARM_UP + work.steps));
-  return measure(bundle, problems, work, syntheticPrompts(bundle, work.promptTokens));
+  return stepTimes(bundle, problems, work, syntheticPrompts(bundle, work.promptTokens));
 }
 
 /** The embedded policy on its own problems: pictures in the prompts, completions that end where the policy ends them. */
-export async function measurePictures(work: StepWork): Promise<GrpoSpeed> {
-  return measure(openPolicy(basePolicyFolder), await pictureProblems(work), work);
+export async function pictureSteps(work: StepWork): Promise<StepTimes[]> {
+  return stepTimes(openPolicy(basePolicyFolder), await pictureProblems(work), work);
 }
 
-/** The problems that {@link measurePictures} takes. */
+/** Medians; what of a step is not rollout counts as update. */
+export function grpoSpeed(steps: readonly StepTimes[]): GrpoSpeed {
+  const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+  const tokens = sum(steps.map((step) => step.tokens));
+  return {
+    s_per_step: median(steps.map(({ step_s }) => step_s)),
+    rollout_s: median(steps.map(({ rollout_s }) => rollout_s)),
+    update_s: median(steps.map(({ step_s, rollout_s }) => step_s - rollout_s)),
+    tok_per_s: tokens / sum(steps.map(({ step_s }) => step_s)),
+    tokens_per_step: tokens / steps.length,
+    threads: describeEngine().threads,
+  };
+}
+
+/** The problems that {@link pictureSteps} takes. */
 export async function pictureProblems({ prompts, steps }: StepWork): Promise<Problem[]> {
   const { problems } = loadSpec({}, "small");
   return loadProblems({ problems: { ...problems, rl: prompts * (WARM_UP + steps) } }, "rl");
 }
 
 /** Full steps of the trainer itself, one optimiser step a batch as TRL does; disposes of the policy. */
-export async function measure(
+export async function stepTimes(
   bundle: PolicyBundle,
   problems: readonly Problem[],
   { prompts, group, newTokens, steps }: StepWork,
   cache?: PromptCache,
   warmUp = WARM_UP,
-): Promise<GrpoSpeed> {
+): Promise<StepTimes[]> {
   const root = mkdtempSync(join(tmpdir(), "srpo-perf-"));
   const total = warmUp + steps;
   const config: GrpoConfig = {
@@ -83,7 +110,7 @@ export async function measure(
     ...{ steps: total, prompts, group, maxNewTokens: newTokens, microBatch: prompts },
     ...{ miniBatches: 1, beta: 0, saveEvery: total, logRolloutsEvery: total },
   };
-  const taken: { step: number; rollout: number; tokens: number }[] = [];
+  const taken: StepTimes[] = [];
   try {
     await trainGrpo({
       bundle,
@@ -96,33 +123,19 @@ export async function measure(
       seed: 1,
       run: openRun({ root, stage: "perf", preset: "grpo", inputs: {} }),
       prompts: cache,
-      onStep: (_step, { step_time, rollout_time }, rollouts) =>
+      onStep: (_step, { step_time, rollout_time, reward_time, update_time }, rollouts) =>
         taken.push({
-          step: step_time,
-          rollout: rollout_time,
+          step_s: step_time,
+          rollout_s: rollout_time,
+          reward_s: reward_time,
+          update_s: update_time,
           tokens: rollouts.reduce((sum, { completion }) => sum + completion.ids.length, 0),
+          rss_mb: process.memoryUsage.rss() / 2 ** 20,
         }),
     });
   } finally {
     bundle.weights.dispose();
     rmSync(root, { recursive: true, force: true });
   }
-  const measured = taken.slice(warmUp);
-  const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
-  const tokens = sum(measured.map((step) => step.tokens));
-  return {
-    s_per_step: median(measured.map(({ step }) => step)),
-    rollout_s: median(measured.map(({ rollout }) => rollout)),
-    update_s: median(measured.map(({ step, rollout }) => step - rollout)),
-    tok_per_s: tokens / sum(measured.map(({ step }) => step)),
-    tokens_per_step: tokens / measured.length,
-    threads: describeEngine().threads,
-  };
-}
-
-/** The middle value; of an even number, the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const upper = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[upper] : (sorted[upper - 1] + sorted[upper]) / 2;
+  return taken.slice(warmUp);
 }

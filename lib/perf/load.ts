@@ -8,7 +8,7 @@ import { loadImageProcessor } from "../policy/image-processor";
 import { LORA_TARGETS } from "../policy/lora";
 import { memoryNeed, parameterCount } from "../policy/memory";
 import { loadTokenizer } from "../policy/tokenizer";
-import { measure } from "./grpo";
+import { grpoSpeed, stepTimes } from "./grpo";
 import { syntheticProblems, syntheticPrompts } from "./synthetic";
 
 export interface LoadWork {
@@ -71,13 +71,8 @@ export async function* measureLoad(work: LoadWork): AsyncGenerator<LoadRow> {
   const bundle = policyToTrain(plain, lora, 1);
   const cache = syntheticPrompts(bundle, PROMPT);
   const problems = syntheticProblems(prompts * steps);
-  const { tok_per_s } = await measure(
-    bundle,
-    problems,
-    { prompts, group, newTokens, steps },
-    cache,
-    0,
-  );
+  const taken = await stepTimes(bundle, problems, { prompts, group, newTokens, steps }, cache, 0);
+  const { tok_per_s } = grpoSpeed(taken);
   yield row("train", need.total, { tok_per_s });
 }
 

@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describeEngine } from "../engine/backend";
 import { fault } from "../engine/errors";
 import { fusedOps } from "../engine/fused";
-import type { PolicyBundle } from "../policy/bundle";
+import { basePolicyFolder } from "../paths";
+import { openPolicy, type PolicyBundle } from "../policy/bundle";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
 import { exportOnnx } from "../rollout/onnx/export";
 import { openOnnxEngine, type OnnxEngine, type OpenOnnxOptions } from "../rollout/onnx/open";
@@ -81,10 +83,28 @@ export async function checkGreedy(
   return { prompts: problems.length, equal, tokens, maxAbsLogprob, different };
 }
 
+/** {@link measureDecode} of the embedded policy, both engines on as many threads. */
+export async function onnxDecode(options: {
+  batches: readonly number[];
+  newTokens: number;
+  repeats: number;
+}): Promise<DecodeSpeed[]> {
+  const bundle = openPolicy(basePolicyFolder);
+  try {
+    const trial = { prompts: Math.max(...options.batches), threads: describeEngine().threads };
+    return await withOnnxTrial(bundle, trial, (opened) => measureDecode(opened, options));
+  } finally {
+    bundle.weights.dispose();
+  }
+}
+
 export interface DecodeSpeed {
   engine: string;
   /** Prompts at once. */
   batch: number;
+  tokens: number;
+  /** Seconds of every repetition. */
+  seconds: number[];
   /** Seconds of the fastest repetition. */
   s: number;
   tok_per_s: number;
@@ -133,7 +153,7 @@ export async function measureDecode(
         expected: `${problems.length} at most`,
       });
     }
-    const fastest = engines.map(() => Infinity);
+    const seconds = engines.map((): number[] => []);
     const tokens = engines.map(() => 0);
     // The first round warms up and is not counted.
     for (let round = 0; round <= repeats; round++) {
@@ -142,12 +162,13 @@ export async function measureDecode(
         const rollouts = await engine.rollout(problems.slice(0, batch), greedy(newTokens, batch));
         const taken = (performance.now() - begun) / 1000;
         tokens[e] = rollouts.reduce((sum, [{ ids }]) => sum + ids.length, 0);
-        if (round > 0) fastest[e] = Math.min(fastest[e], taken);
+        if (round > 0) seconds[e].push(taken);
       }
     }
+    const fastest = seconds.map((taken) => Math.min(...taken));
     engines.forEach(({ name: engine }, e) =>
       rows.push({
-        ...{ engine, batch, s: fastest[e] },
+        ...{ engine, batch, tokens: tokens[e], seconds: seconds[e], s: fastest[e] },
         ...{ tok_per_s: tokens[e] / fastest[e], times_tfjs: fastest[0] / fastest[e] },
       }),
     );

@@ -2,14 +2,16 @@
  * The lab beside TRL, on the same machine, the same work and the same number of threads. Both run in processes of their own,
  * in turn, so that whatever else the machine does meets both.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fault } from "../engine/errors";
 import { basePolicyFolder, projectRoot } from "../paths";
 import { buildMessages } from "../reflection/prompts";
-import { median, pictureProblems, type GrpoSpeed, type StepWork } from "./grpo";
+import { runForJson } from "./child";
+import { pictureProblems, type GrpoSpeed, type StepWork } from "./grpo";
+import { median } from "./spread";
 
 /** What TRL is measured with; torch is whatever PyPI's newest release of it wants. */
 export const PEER_PACKAGES = ["trl==1.16.0", "transformers==5.23.0", "datasets", "accelerate"];
@@ -67,8 +69,12 @@ export async function comparePeers({
         const pairs: { lab: GrpoSpeed; trl: PeerSpeed }[] = [];
         for (let round = 0; round < rounds; round++) {
           onProgress(`${work}, ${count} thread(s), round ${round + 1} of ${rounds}`);
-          const lab = (await run(process.execPath, labArguments(work, count))) as GrpoSpeed;
-          const trl = (await run(python, trlArguments(work, count, file), {
+          const lab = (await runForJson(
+            "comparePeers",
+            process.execPath,
+            labArguments(work, count),
+          )) as GrpoSpeed;
+          const trl = (await runForJson("comparePeers", python, trlArguments(work, count, file), {
             OMP_NUM_THREADS: String(count),
           })) as PeerSpeed;
           pairs.push({ lab, trl });
@@ -157,31 +163,4 @@ function peerPython(onProgress: (text: string) => void): string {
     });
   }
   return python;
-}
-
-/** Runs a program whose last line is JSON. */
-function run(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<unknown> {
-  return new Promise((done, failed) => {
-    const child = spawn(command, args, {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (chunk) => (out += chunk));
-    child.stderr.on("data", (chunk) => (err = (err + chunk).slice(-4000)));
-    child.on("error", failed);
-    child.on("close", (status) => {
-      const last = out.trim().split("\n").at(-1) ?? "";
-      if (status === 0 && last.startsWith("{")) return done(JSON.parse(last));
-      failed(
-        fault("comparePeers", `${command} failed`, {
-          got: err.trim().split("\n").slice(-3).join(" "),
-        }),
-      );
-    });
-  });
 }

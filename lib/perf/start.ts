@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fault } from "../engine/errors";
 import { basePolicyFolder } from "../paths";
-import { median } from "./grpo";
+import { median } from "./spread";
 
-/** Seconds; medians over the runs. */
+/** Seconds. */
 export interface StartTime {
   /** Node itself, from its call to its first line. */
   node_s: number;
@@ -22,6 +22,19 @@ export interface StartTime {
 
 /** Measures `runs` fresh starts. @throws LabError when one fails */
 export function measureStart({ runs }: { runs: number }): StartTime {
+  const starts = measureStarts({ runs });
+  const middle = (key: keyof StartTime): number => median(starts.map((start) => start[key]));
+  return {
+    node_s: middle("node_s"),
+    library_s: middle("library_s"),
+    engine_s: middle("engine_s"),
+    policy_s: middle("policy_s"),
+    total_s: middle("total_s"),
+  };
+}
+
+/** The same, every start by itself. */
+export function measureStarts({ runs }: { runs: number }): StartTime[] {
   const library = join(__dirname, "../index.js");
   const script = `
     const laps = [Date.now()];
@@ -32,18 +45,14 @@ export function measureStart({ runs }: { runs: number }): StartTime {
       openPolicy(${JSON.stringify(basePolicyFolder)});
       process.stdout.write(JSON.stringify([...laps, Date.now()]), () => process.exit(0));
     });`;
-  const starts = Array.from({ length: runs }, () => {
+  return Array.from({ length: runs }, () => {
     const called = performance.timeOrigin + performance.now();
     const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
     if (stdout === "") throw fault("measureStart", `a start failed: ${stderr.trim()}`);
-    return [called, ...(JSON.parse(stdout) as number[])];
+    const at = [called, ...(JSON.parse(stdout) as number[])];
+    const [node_s, library_s, engine_s, policy_s] = [1, 2, 3, 4].map(
+      (i) => (at[i] - at[i - 1]) / 1000,
+    );
+    return { node_s, library_s, engine_s, policy_s, total_s: (at[4] - at[0]) / 1000 };
   });
-  const lap = (i: number): number => median(starts.map((at) => (at[i + 1] - at[i]) / 1000));
-  return {
-    node_s: lap(0),
-    library_s: lap(1),
-    engine_s: lap(2),
-    policy_s: lap(3),
-    total_s: median(starts.map((at) => (at[4] - at[0]) / 1000)),
-  };
 }

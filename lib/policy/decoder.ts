@@ -13,6 +13,7 @@ import { decoderOps, fusedLayers } from "./fused-decoder";
 import { attention, linear, linearOf, lookUp, MASKED, rmsNorm, rotate, swiglu } from "./layers";
 import { linearLayer, mergedMatrix, type Linear } from "./lora";
 import { rotaryTables } from "./positions";
+import { recomputed } from "./recompute";
 import { readTape, type RecordedBatch } from "./tape";
 import type { Weights } from "./weights";
 
@@ -148,7 +149,9 @@ export function rotaryTensors(
 /**
  * Hidden states of all tokens of a grouped batch before the final norm, by the fastest way that there is here.
  * @param images merged image tokens `[sum, D]` in the order of the batch's grids
- * @param recorded this batch as a rollout with the same weights has computed it: used instead of computing it again
+ * @param options.recorded this batch as a rollout with the same weights has computed it: used instead of computing it again
+ * @param options.recompute gradient checkpointing: between layers only the stream is kept, and the gradient computes each layer
+ * again
  * @returns `[N', D]`: the batch's N tokens in its order, then rows without meaning up to a size that comes again
  */
 export function decode(
@@ -156,12 +159,13 @@ export function decode(
   config: DecoderConfig,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
-  recorded?: RecordedBatch,
+  { recorded, recompute }: { recorded?: RecordedBatch; recompute?: boolean } = {},
 ): Tensor2D {
   const ops = decoderOps(config);
   return tf.tidy(() => {
-    if (ops === undefined)
-      return decodePlainly(plainDecoder(weights, config), config, batch, images);
+    if (ops === undefined) {
+      return decodePlainly(plainDecoder(weights, config), config, batch, images, { recompute });
+    }
     const decoder = fuseDecoder(weights, config);
     const { rows, positions } = withSpareRows(batch);
     const x = embed(decoder, images, rows);
@@ -173,7 +177,7 @@ export function decode(
             { prompts: recorded.prompts, completionLengths: batch.completionLengths },
             config,
           );
-    return fusedLayers(ops, decoder, config, batch, x, positions, { tape });
+    return fusedLayers(ops, decoder, config, batch, x, positions, { tape, recompute });
   });
 }
 
@@ -188,54 +192,75 @@ export function withSpareRows(batch: GroupedBatch): { rows: Int32Array; position
 
 /**
  * {@link decode} in tfjs's own operations, on any back end: what the fused operations are held to.
- * @param keep receives each layer's prompt keys and values; it takes ownership (sampling's prefill)
+ * @param options.keep receives each layer's prompt keys and values and owns none of them (sampling's prefill)
+ * @param options.recompute as for {@link decode}
  */
 export function decodePlainly(
   decoder: PlainDecoder,
   config: DecoderConfig,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
-  keep?: (layer: number, cache: LayerCache) => void,
+  {
+    keep,
+    recompute = false,
+  }: { keep?: (layer: number, cache: LayerCache) => void; recompute?: boolean } = {},
 ): Tensor2D {
   return tf.tidy(() => {
-    const { P, G, promptLengths, completionLengths } = batch;
-    const { kvHeads, headDim } = config;
-    const { rows, positions } = withSpareRows(batch);
-    const spare = rows.length - batch.rows.length;
-    const { cos, sin } = rotaryTensors(positions, config);
-    const prompt = segment(promptLengths);
-    const completion = completionLengths.length === 0 ? undefined : segment(completionLengths);
-    const masks = groupMasks(batch, prompt.T, completion?.T ?? 0);
-    const tokens = [prompt.n, completion?.n ?? 0, spare];
-    const unmixed = tf.zeros<Rank.R2>([spare, config.heads * headDim]);
-
-    let x = embed(decoder, images, rows);
+    let x = embed(decoder, images, withSpareRows(batch).rows);
+    const once = recompute ? undefined : plainSurroundings(config, batch);
     decoder.layers.forEach((layer, i) => {
-      x = decoderLayer(layer, config, x, cos, sin, (q, k, v) => {
-        const [qs, ks, vs] = [q, k, v].map((t) => tf.split(t, tokens)) as Tensor3D[][];
-        const [promptQ, promptK, promptV] = [qs[0], ks[0], vs[0]].map((t) =>
-          rowsToHeads(prompt.pad(t), P, prompt.T),
+      const run = (stream: Tensor2D, own: PlainLayer): Tensor2D => {
+        // What a gradient computes again needs tables and masks again: those of now are gone by then.
+        const { cos, sin, attend } = once ?? plainSurroundings(config, batch);
+        return decoderLayer(own, config, stream, cos, sin, (q, k, v) =>
+          attend(q, k, v, (cache) => keep?.(i, cache)),
         );
-        keep?.(i, {
-          promptK: tf.keep(promptK.clone()) as Tensor4D,
-          promptV: tf.keep(promptV.clone()) as Tensor4D,
-        });
-        const mixed = prompt.unpad(promptAttention(promptQ, promptK, promptV, masks.prompt));
-        if (completion === undefined) return tf.concat([mixed, unmixed]);
-        const { T, pad, unpad } = completion;
-        const byGroup = (t: Tensor3D): Tensor =>
-          pad(t).reshape([P, G, T, kvHeads, -1, headDim]).transpose([0, 3, 1, 4, 2, 5]);
-        const own = (t: Tensor3D): Tensor3D => byGroup(t).reshape([P * kvHeads * G, T, headDim]);
-        const cache = { promptK, promptV };
-        return tf.concat([
-          mixed,
-          unpad(groupAttention(byGroup(qs[1]), cache, own(ks[1]), own(vs[1]), masks.completion)),
-          unmixed,
-        ]);
-      });
+      };
+      x = recompute ? recomputed(x, layer, run) : run(x, layer);
     });
     return x;
   });
+}
+
+/** What all layers share; the caller's tidy owns the tensors. */
+interface PlainSurroundings {
+  cos: Tensor3D;
+  sin: Tensor3D;
+  attend: (q: Tensor3D, k: Tensor3D, v: Tensor3D, keep: (cache: LayerCache) => void) => Tensor2D;
+}
+
+function plainSurroundings(config: DecoderConfig, batch: GroupedBatch): PlainSurroundings {
+  const { P, G, promptLengths, completionLengths } = batch;
+  const { kvHeads, headDim } = config;
+  const { rows, positions } = withSpareRows(batch);
+  const spare = rows.length - batch.rows.length;
+  const prompt = segment(promptLengths);
+  const completion = completionLengths.length === 0 ? undefined : segment(completionLengths);
+  const masks = groupMasks(batch, prompt.T, completion?.T ?? 0);
+  const tokens = [prompt.n, completion?.n ?? 0, spare];
+  const unmixed = tf.zeros<Rank.R2>([spare, config.heads * headDim]);
+  return {
+    ...rotaryTensors(positions, config),
+    attend: (q, k, v, keep) => {
+      const [qs, ks, vs] = [q, k, v].map((t) => tf.split(t, tokens)) as Tensor3D[][];
+      const [promptQ, promptK, promptV] = [qs[0], ks[0], vs[0]].map((t) =>
+        rowsToHeads(prompt.pad(t), P, prompt.T),
+      );
+      const cache = { promptK, promptV };
+      keep(cache);
+      const mixed = prompt.unpad(promptAttention(promptQ, promptK, promptV, masks.prompt));
+      if (completion === undefined) return tf.concat([mixed, unmixed]);
+      const { T, pad, unpad } = completion;
+      const byGroup = (t: Tensor3D): Tensor =>
+        pad(t).reshape([P, G, T, kvHeads, -1, headDim]).transpose([0, 3, 1, 4, 2, 5]);
+      const own = (t: Tensor3D): Tensor3D => byGroup(t).reshape([P * kvHeads * G, T, headDim]);
+      return tf.concat([
+        mixed,
+        unpad(groupAttention(byGroup(qs[1]), cache, own(ks[1]), own(vs[1]), masks.completion)),
+        unmixed,
+      ]);
+    },
+  };
 }
 
 /** Rows of one segment: its tokens, its longest row, and the way to a rectangle and back. */

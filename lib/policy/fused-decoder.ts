@@ -67,6 +67,8 @@ export interface FusedOptions {
   keep?: (layer: number, work: LayerWork, prompts: Tensor1D) => void;
   /** The batch as a rollout computed it with the same weights: nothing forward is computed again. */
   tape?: TapeReader;
+  /** Keeps the stream that enters each layer alone; the gradient computes the rest of a layer's work again. */
+  recompute?: boolean;
 }
 
 /**
@@ -81,7 +83,7 @@ export function fusedLayers(
   batch: GroupedBatch,
   x: Tensor2D,
   positions: Int32Array,
-  { keep, tape }: FusedOptions = {},
+  { keep, tape, recompute = false }: FusedOptions = {},
 ): Tensor2D {
   const around: Surroundings = {
     ops,
@@ -103,8 +105,10 @@ export function fusedLayers(
       for (const [i, layer] of layers.entries()) {
         const work = forward(around, layer, stream, delta);
         keep?.(i, work, around.segments.prompts);
-        [stream, delta] = [work.y, work.delta];
-        saved.push(...TAPE_FIELDS.map((name) => work[name]));
+        const entered = i === 0 ? [] : [stream, delta as Tensor2D];
+        [stream, delta] = [work.y, product(around, work.gated, layer.down)];
+        saved.push(...(recompute ? [work.x] : workTensors(work)));
+        tf.dispose(recompute ? [...entered, ...passing(work)] : [work.gated]);
       }
       value = delta === undefined ? stream.clone() : stream.add<Tensor2D>(delta);
     } else {
@@ -126,11 +130,13 @@ export function fusedLayers(
           tables: { cos: cosine, sin: sine, at: rows } as RotaryTables,
         };
         const inOrder = tf.tensor1d([], "int32");
-        const workOf = (i: number): Work<TapeField> =>
-          tape?.layer(i) ?? {
-            fields: fieldsOf(tensors.slice(i * TAPE_FIELDS.length, (i + 1) * TAPE_FIELDS.length)),
-            index: inOrder,
-          };
+        const workOf = (i: number): Work<TapeField> => {
+          if (tape !== undefined) return tape.layer(i);
+          const own = recompute
+            ? workTensors(forward(then, again[i], tensors[i] as Tensor2D, undefined))
+            : tensors.slice(i * TAPE_FIELDS.length, (i + 1) * TAPE_FIELDS.length);
+          return { fields: fieldsOf(own), index: inOrder };
+        };
         return backwardThrough(then, again, workOf, dy as Tensor2D);
       },
     };
@@ -147,16 +153,33 @@ function fieldsOf(tensors: readonly Tensor[]): Record<TapeField, Field> {
   return Object.fromEntries(fields) as Record<TapeField, Field>;
 }
 
-/** One layer up to the sum that the next one's norm takes up. @param delta what the layer before adds to `stream` */
+/** A layer's work in the order of {@link TAPE_FIELDS}. */
+function workTensors(work: LayerWork): Tensor2D[] {
+  return TAPE_FIELDS.map((name) => work[name]);
+}
+
+/** What of a layer's work nobody needs once the next layer has begun: all but what enters it and what it hands on. */
+function passing({ qkv, mixed, lse, gateUp, gated }: ForwardWork): Tensor[] {
+  return [qkv, mixed, lse, gateUp, gated];
+}
+
+/** `input weightᵀ` */
+function product({ ops }: Surroundings, input: Tensor2D, weight: Tensor2D): Tensor2D {
+  return tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
+}
+
+/** A layer's work, and what its last product reads `[N, F]`. */
+type ForwardWork = LayerWork & { gated: Tensor2D };
+
+/** One layer but for its last product, which the next one's norm takes up. @param delta what the layer before adds to `stream` */
 function forward(
-  { ops, config, segments, tables, shape }: Surroundings,
+  around: Surroundings,
   layer: FusedLayer,
   stream: Tensor2D,
   delta: Tensor2D | undefined,
-): LayerWork & { delta: Tensor2D } {
+): ForwardWork {
+  const { ops, config, segments, tables, shape } = around;
   const { heads, kvHeads, rmsNormEps: eps } = config;
-  const linear = (input: Tensor2D, weight: Tensor2D): Tensor2D =>
-    tf.tidy(() => ops.linear(input, ops.packLinear(weight), weight.shape[0]));
   const norm = (
     value: Tensor2D,
     added: Tensor2D | undefined,
@@ -165,16 +188,15 @@ function forward(
     tf.tidy(() => ops.addRmsNorm(value, added, gain, eps).slice(0, 2) as [Tensor2D, Tensor2D]);
 
   const [x, xNormed] = norm(stream, delta, layer.inputNorm);
-  const projected = linear(xNormed, layer.qkv);
+  const projected = product(around, xNormed, layer.qkv);
   const qkv = ops.rotary(projected, layer.qkvBias, tables, heads + kvHeads);
   const [mixed, lse] = ops.attention(qkv, segments, shape);
-  const written = linear(mixed, layer.output);
+  const written = product(around, mixed, layer.output);
   const [y, yNormed] = norm(x, written, layer.mlpNorm);
-  const gateUp = linear(yNormed, layer.gateUp);
+  const gateUp = product(around, yNormed, layer.gateUp);
   const gated = ops.swiglu(gateUp);
-  const result = { x, qkv, mixed, lse, y, gateUp, delta: linear(gated, layer.down) };
-  tf.dispose([xNormed, projected, written, yNormed, gated]);
-  return result;
+  tf.dispose([xNormed, projected, written, yNormed]);
+  return { x, qkv, mixed, lse, y, gateUp, gated };
 }
 
 /** Gradients of the embeddings and of every layer's weights, in the order in which the stack takes them. */

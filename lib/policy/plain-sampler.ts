@@ -65,8 +65,10 @@ export function createPlainSampler(start: SamplerStart<PlainDecoder>): Sampler {
   let hidden: Tensor2D;
   try {
     hidden = tf.tidy(() => {
-      const all = decodePlainly(decoder, config, batch, images, (i, cache) => {
-        prompt[i] = cache;
+      const all = decodePlainly(decoder, config, batch, images, {
+        keep: (i, { promptK, promptV }) => {
+          prompt[i] = { promptK: tf.keep(promptK.clone()), promptV: tf.keep(promptV.clone()) };
+        },
       });
       return repeatLast(all, batch, group);
     });

@@ -12,6 +12,8 @@ import type { Weights } from "./weights";
 export interface Policy {
   config: PolicyConfig;
   weights: Weights;
+  /** Whether gradients compute each layer of the decoder again instead of keeping what it computed; less memory, more time. */
+  gradientCheckpointing?: boolean;
 }
 
 /**
@@ -72,13 +74,13 @@ export function tokenLogprobs(
 
 /** Hidden states `[N, D]` of the source tokens, N ≥ n a size that comes again; `padded` is the target for each of the N. */
 function sourceStates(
-  { config, weights }: Policy,
+  { config, weights, gradientCheckpointing: recompute }: Policy,
   batch: GroupedBatch,
   images: Tensor2D | undefined,
   { source, target }: { source: Int32Array; target: Int32Array },
   recorded?: RecordedBatch,
 ): { ends: DecoderEnds; states: Tensor2D; padded: Int32Array } {
-  const hidden = decode(weights, config.decoder, batch, images, recorded);
+  const hidden = decode(weights, config.decoder, batch, images, { recorded, recompute });
   const [from, padded] = [source, target].map((ids) => {
     const out = new Int32Array(recurringSize(source.length));
     out.set(ids);

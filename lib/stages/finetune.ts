@@ -45,10 +45,17 @@ export function finetune(
       ...(kind === "reflection" ? { transition: sample.verdict.correct ? "RR" : "WR" } : {}),
     };
   });
-  const { firstSolutionMask: mask, ...sft } = spec.sft;
-  // A setting that is off does not rename the runs without it.
-  const masked = mask === "never" ? sft : spec.sft;
-  const inputs = { policy: from.hash, data: data.run.hash, kind, sft: masked, ...loraInputs(spec) };
+  const { firstSolutionMask, gradientCheckpointing, ...sft } = spec.sft;
+  const inputs = {
+    ...{ policy: from.hash, data: data.run.hash, kind },
+    // A setting that is off does not rename the runs without it.
+    sft: {
+      ...sft,
+      ...(firstSolutionMask === "never" ? {} : { firstSolutionMask }),
+      ...(gradientCheckpointing ? { gradientCheckpointing } : {}),
+    },
+    ...loraInputs(spec),
+  };
   const run = openStage(spec, "sft", inputs, options);
   const name = kind === "reflection" ? "reflection SFT" : "plain-CoT SFT";
   const policy = trainedPolicy(run, name, kind === "reflection" ? "reflect" : "direct");

@@ -40,13 +40,14 @@ export function reinforce(spec: Spec, options: ReinforceOptions): Promise<Traini
   const reward = rewardConfig(options.reward, options.reward === "task-only" ? {} : spec.reward);
   const style = reward.solutions === 2 ? "reflect" : "direct";
   const { rewardWeight = 1, rewards = [] } = options;
+  const { gradientCheckpointing, ...grpo } = spec.grpo;
   const inputs = {
     policy: from.hash,
     reward,
-    // Absent where there are none, so that runs without them keep their names.
+    // What is off or absent is left out, so that runs without it keep their names.
     ...(rewardWeight === 1 ? {} : { rewardWeight }),
     ...(rewards.length === 0 ? {} : { rewards: rewards.map(customRewardIdentity) }),
-    grpo: spec.grpo,
+    grpo: { ...grpo, ...(gradientCheckpointing ? { gradientCheckpointing } : {}) },
     ...loraInputs(spec),
     ...setIdentity(spec, "rl"),
   };

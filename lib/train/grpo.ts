@@ -75,6 +75,8 @@ export interface GrpoConfig extends ObjectiveConfig {
    * rollout can keep it (`policy/tape.ts`).
    */
   reuseForward: boolean;
+  /** Gradients compute each layer again, and nothing is kept from the rollout: for policies and batches that fill the memory. */
+  gradientCheckpointing: boolean;
   learningRate: number;
   /** Steps in which the learning rate rises from 0. */
   warmupSteps: number;
@@ -148,7 +150,9 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
     stopGradNorm: config.stopGradNorm,
   });
   const reference = config.beta === 0 ? undefined : copyOfStart(bundle);
-  const context = { bundle, style, prompts, microBatch: config.microBatch };
+  const { gradientCheckpointing } = config;
+  const trained = { ...bundle, gradientCheckpointing };
+  const context = { bundle: trained, style, prompts, microBatch: config.microBatch };
   const { tokenizer } = bundle;
   const { firstSolutionMask } = config;
   const scoring = { reward, rewardWeight, rewards, firstSolutionMask, tokenizer };
@@ -175,7 +179,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       const done = step + 1;
       const sampled: ScoredRollout[][] = [];
       let kept: ScoredRollout[][] = [];
-      let rolloutSeconds = 0;
+      let [rolloutSeconds, rewardSeconds] = [0, 0];
       for (let draw = 0; draw < config.maxDraws && kept.length < config.prompts; draw++) {
         const chosen = problemsOfDraw(problems, config.prompts, { step, draw, random });
         if (chosen.length === 0) break;
@@ -191,11 +195,13 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
             signal,
             record: reusesForward(config) ? (tape) => tapes.push(tape) : undefined,
           });
-          rolloutSeconds += (Date.now() - began) / 1000;
+          const sampledAt = Date.now();
+          rolloutSeconds += (sampledAt - began) / 1000;
           const scored = await scoreCompletions(chosen, completions, scoring, {
             ...{ step: done, firstAccuracy: firstAccuracyLately(history), signal },
           });
           sampled.push(...scored.map((group) => group.map((row) => chargeLength(row, config))));
+          rewardSeconds += (Date.now() - sampledAt) / 1000;
         } catch (error) {
           const stopped = signal?.aborted === true;
           if (step > 0 && (stopped || error instanceof RewardFailure)) save(step);
@@ -233,6 +239,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       );
 
       // 4. the update (eq 2)
+      const updateBegan = Date.now();
       const learningRate = config.learningRate * Math.min(1, (step + 1) / config.warmupSteps);
       const statistics: UpdateStatistics[] = [];
       const current: Float32Array[] = [];
@@ -265,6 +272,7 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
       }
 
       eraseTapes();
+      const updateSeconds = (Date.now() - updateBegan) / 1000;
 
       // 5. what happened
       const rollouts = groups.flat();
@@ -283,6 +291,8 @@ export async function trainGrpo(options: GrpoOptions): Promise<void> {
         epoch: done / Math.floor(problems.length / config.prompts),
         num_tokens: tokensSeen,
         rollout_time: rolloutSeconds,
+        reward_time: rewardSeconds,
+        update_time: updateSeconds,
         step_time: (Date.now() - clock) / 1000,
       };
       history.push(metrics);
@@ -328,9 +338,9 @@ function problemsOfDraw(
   return again.slice((draw - 1) * count).slice(0, count);
 }
 
-/** Entropies need logits, which a tape does not hold. */
-function reusesForward({ reuseForward, entropyCoef }: GrpoConfig): boolean {
-  return reuseForward && entropyCoef === 0;
+/** Entropies need logits, which a tape does not hold; and who saves memory has none for a tape. */
+function reusesForward({ reuseForward, gradientCheckpointing, entropyCoef }: GrpoConfig): boolean {
+  return reuseForward && !gradientCheckpointing && entropyCoef === 0;
 }
 
 /** Accuracy of the first answers in the last five steps; the guard against sandbagging holds it to a baseline. */

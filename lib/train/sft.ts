@@ -45,6 +45,8 @@ export interface SftConfig {
   batch: number;
   /** Examples in memory at once; gradients of `batch / microBatch` pieces are added up. */
   microBatch: number;
+  /** Gradients compute each layer again: for policies and batches that fill the memory. */
+  gradientCheckpointing: boolean;
   learningRate: number;
   /** Share of all steps in which the learning rate rises from 0. */
   warmup: number;
@@ -120,6 +122,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
     stopGradNorm: config.stopGradNorm,
   });
 
+  const trained = { ...bundle, gradientCheckpointing: config.gradientCheckpointing };
   const pieces = tokenText(bundle.tokenizer.decode);
   /** Sum of the examples' token losses, differentiable. */
   const batchOf = async (part: readonly SftExample[]) => {
@@ -137,7 +140,7 @@ export async function trainSft(options: SftOptions): Promise<void> {
       /** With the prompts, as TRL counts. */
       seen: total(batch.completionLengths) + total(batch.promptLengths),
       lossSum: () =>
-        completionLogprobs(bundle, batch, imageTensor(prepared, bundle.config))
+        completionLogprobs(trained, batch, imageTensor(prepared, bundle.config))
           .mul(tf.tensor1d(masks.flat().map(Number)))
           .sum()
           .neg(),

@@ -150,6 +150,14 @@ describe("GRPO's settings", function () {
     assert.ok(again.steps[0].metrics[difference] > 0);
   });
 
+  it("give the same update whether layers are kept for the gradient or computed again", async () => {
+    const config = { learningRate: 1e-3, steps: 2, reuseForward: false };
+    const kept = await train({ ...config, gradientCheckpointing: false });
+    const again = await train({ ...config, gradientCheckpointing: true });
+    const [a, b] = [kept, again].map(({ weights }) => flat(weights));
+    assert.ok(Math.max(...a.map((x, i) => Math.abs(x - b[i]))) < 1e-5);
+  });
+
   it("drop groups by right and wrong, and draw others for them", async () => {
     const bounds = { filterLow: 0.3, filterHigh: 0.7, prompts: 4 };
     const once = await train({ ...bounds, maxDraws: 1 });
