@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { library, kernel } from "./steps/library.mjs";
 import { binding, operations, tensorflow } from "./steps/native.mjs";
 import { packages, self } from "./steps/packages.mjs";
+import { papermill } from "./steps/papermill.mjs";
 import { python } from "./steps/python.mjs";
 import { Interrupted, StepFailure, Without, duration, ticker, withLock } from "./tools.mjs";
 
@@ -12,7 +13,7 @@ import { Interrupted, StepFailure, Without, duration, ticker, withLock } from ".
  * that broke in the middle is simply taken again. `make` may return a remark; it throws StepFailure to stop set-up and
  * Without to go on, loudly.
  */
-const STEPS = [packages, self, python, kernel, tensorflow, binding, operations, library];
+const STEPS = [packages, self, python, kernel, papermill, tensorflow, binding, operations, library];
 
 /** Why this Node cannot run the lab, or undefined. @param {string} version like `22.11.0` */
 export function nodeTooOld(version) {

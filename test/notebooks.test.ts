@@ -212,6 +212,31 @@ describe("notebooks", function () {
     });
   }
 
+  it("say in their first cells what their stages took when they were saved", () => {
+    for (const name of NAMES) {
+      const notebook = read(join(root, "notebooks", name));
+      const [first] = notebook.cells.filter(({ cell_type }) => cell_type === "code");
+      const planned = [
+        ...textOf(first.source).matchAll(/name: "([^"]+)", stage: "(\w+)", seconds: (\d+)/g),
+      ].map(([, stage, kind, seconds]) => ({ stage, kind, seconds: Number(seconds) }));
+      assert.ok(planned.length > 0, name);
+      const trainings = planned.filter(({ kind }) => ["sft", "grpo"].includes(kind));
+      const took = [...printed(notebook).matchAll(/^\d+ steps in (\d+) s$/gm)].map(([, seconds]) =>
+        Number(seconds),
+      );
+      assert.equal(took.length, trainings.length, name);
+      const said = textOf(first.outputs?.[0].data?.["text/plain"]);
+      for (const [at, { stage, seconds }] of trainings.entries()) {
+        const factor = seconds / took[at];
+        assert.ok(factor > 0.7 && factor < 1.4, `${name}, ${stage}: ${seconds} for ${took[at]} s`);
+        const [, minutes = 0, rest] =
+          new RegExp(`${stage} about (?:(\\d+)m)?(\\d+)s`).exec(said) ?? assert.fail(said);
+        const estimate = (60 * Number(minutes) + Number(rest)) / took[at];
+        assert.ok(estimate > 0.6 && estimate < 1.7, `${name}, ${stage}: ${said}`);
+      }
+    }
+  });
+
   describe("run headless at the smoke preset", function () {
     this.timeout(300_000);
     let folder: string;

@@ -41,8 +41,8 @@ export function labInfo(info: LabInfo): Displayable {
   ];
   if (stages.length > 0) {
     const all = stages.reduce((sum, { seconds }) => sum + seconds, 0);
-    const times = stages.map(({ name, seconds }) => `${name} about ${formatSeconds(seconds)}`);
-    const whole = times.length > 1 ? ` · in all about ${formatSeconds(all)}` : "";
+    const times = stages.map(({ name, seconds }) => `${name} about ${roughly(seconds)}`);
+    const whole = times.length > 1 ? ` · in all about ${roughly(all)}` : "";
     lines.push(["time", `${times.join(" · ")}${whole}; what has run before is read from disk`]);
   }
   const warning = engine.warning ?? "";
@@ -57,6 +57,13 @@ export function labInfo(info: LabInfo): Displayable {
       ...lines.map(([key, value]) => `${key.padEnd(9)} ${value}`),
     ].join("\n"),
   }));
+}
+
+/** An estimate with no more digits than it deserves: to the second, to 5 or 10 seconds, or to the minute. */
+function roughly(seconds: number): string {
+  const step = seconds < 10 ? 1 : seconds < 60 ? 5 : seconds < 600 ? 10 : 60;
+  const rounded = Math.max(1, Math.round(seconds / step) * step);
+  return rounded < 10 ? `${rounded}s` : formatSeconds(rounded);
 }
 
 /** Processor, cores and memory in a line, e.g. `2 × Intel Xeon, 8 GB`. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { needJupyter, openSession, plain, root, type Session } from "./jupyter";
 
@@ -85,7 +85,19 @@ describe("kernels: imports", () => {
     );
   });
 
-  it("take packages that are only ES modules, JSON, types alone, and import() with a name", async () => {
+  it("take a package that is only ES modules by its name, with its types", async () => {
+    const manifest = readFileSync(join(root, "node_modules", "hyparquet", "package.json"), "utf8");
+    const { type, exports } = JSON.parse(manifest) as { type: string; exports: object };
+    assert.equal(type, "module");
+    assert.doesNotMatch(JSON.stringify(exports), /"require"/);
+    const code = 'import { parquetMetadata } from "hyparquet"; parquetMetadata';
+    assert.match(String(await value(code)), /^\[Function: parquetMetadata\]/);
+    assert.equal(await value('import * as all from "hyparquet"; "parquetMetadata" in all'), "true");
+    const typed = await session.run("parquetMetadata(7);");
+    assert.match(plain(typed.error), /TS2345: Argument of type 'number'.*ArrayBuffer/);
+  });
+
+  it("take ES modules by their path, with an await at their top, JSON, types alone, and import() with a name", async () => {
     const esm = join(folder, "node_modules", "only-esm");
     mkdirSync(esm, { recursive: true });
     const manifest = { name: "only-esm", version: "1.0.0", exports: { import: "./index.mjs" } };

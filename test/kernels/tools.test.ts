@@ -1,7 +1,7 @@
 /** Jupyter's tools around notebooks tell which one fails and which does not; for nbclient `run-notebook.test.ts` does. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jupyterEnv, needJupyter, notebookOf, python } from "./jupyter";
@@ -52,6 +52,33 @@ describe("kernels: tools around notebooks", () => {
     const bad = await run("papermill", "bad.ipynb", "bad-out.ipynb");
     assert.equal(bad.code, 1, bad.output);
     assert.match(bad.output, /no light/);
+  });
+
+  it("papermill's parameters, which stand before the cells and keep their types", async () => {
+    const names = {
+      steps: 20,
+      rate: 0.5,
+      name: 'a "b"\n',
+      loud: true,
+      none: null,
+      list: [1, ["x"]],
+    };
+    const cell = "const steps: number = 1; // how many";
+    const notebook = JSON.parse(
+      notebookOf([cell, "console.log(JSON.stringify({ steps, rate, name, loud, none, list }))"]),
+    ) as { cells: { metadata: object }[] };
+    notebook.cells[1].metadata = { tags: ["parameters"] };
+    writeFileSync(join(folder, "asks.ipynb"), JSON.stringify(notebook));
+    const given = await run("papermill", "asks.ipynb", "told.ipynb", "-y", JSON.stringify(names));
+    assert.equal(given.code, 0, given.output);
+    const told = JSON.parse(readFileSync(join(folder, "told.ipynb"), "utf8")) as {
+      cells: { source: string | string[]; outputs?: { text?: string | string[] }[] }[];
+    };
+    assert.match([told.cells[2].source].flat().join(""), /^\/\/ Parameters\nlet steps = 20;\n/);
+    const printed = [told.cells.at(-1)?.outputs?.[0].text ?? ""].flat().join("");
+    assert.deepEqual(JSON.parse(printed), names);
+    const help = await run("papermill", "--help-notebook", "asks.ipynb");
+    assert.match(help.output, /steps: number \(default 1\)\s+how many/);
   });
 
   it("nbmake", async () => {
