@@ -20,6 +20,7 @@ import { basePolicy, servedPolicy } from "../stages/context";
 import { exportDataset } from "../stages/dataset";
 import type { Problem, ReflectionSample } from "../types";
 import {
+  keepHeapSmall,
   readOptions,
   sourceOptions,
   sourcePaths,
@@ -83,6 +84,7 @@ Example:
     if (options.policy !== undefined && options.model !== undefined) {
       throw new UsageError("name a --policy or a --model, not both");
     }
+    keepHeapSmall();
     const spec = specOf(options);
     const folder = mkdtempSync(join(tmpdir(), "srpo-build-"));
     try {
