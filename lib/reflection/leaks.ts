@@ -23,16 +23,22 @@ const TOLD: readonly RegExp[] = [
 ].map((source) => new RegExp(source, "i"));
 
 /** The beginning of a sentence that states the answer. */
-const STATED = String.raw`\b(?:answer|result|solution|conclusion|it|that|this|choice|option|letter)(?: to \w+| here)? (?:is|was|becomes|equals|(?:should|must|would|has to|ought to|can only|will)(?: then| therefore| instead)? (?:have been|be)|comes (?:out )?to|=)(?: then| therefore| indeed| actually| exactly| simply| instead)?:? (?:the )?(?:option |choice |letter )?["'$(*\\{]*(?:boxed\{)?`;
+const STATED = new RegExp(
+  String.raw`\b(?:answer|result|solution|conclusion|it|that|this|choice|option|letter)(?: to \w+| here)? (?:is|was|becomes|equals|(?:should|must|would|has to|ought to|can only|will)(?: then| therefore| instead)? (?:have been|be)|comes (?:out )?to|=)(?: then| therefore| indeed| actually| exactly| simply| instead)?:? (?:the )?(?:option |choice |letter )?["'$(*\\{]*(?:boxed\{)?$`,
+  "i",
+);
 
 /** Gold answers that mean something else in most sentences. */
 const COMMON = /^(?:yes|no|true|false|none|all|both|neither)$/i;
 
 /** Numbers as texts write them: `-3`, `1,200.5`, `1/2`, `\frac{1}{2}`. */
-const NUMBER = String.raw`[-−]?(?:\\d?frac\{\d+\}\{\d+\}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:\/\d+)?)`;
-/** Not part of a longer number or word, not the right side of an operator, and not the name of a step or a figure. */
-const BEFORE = String.raw`(?<![\p{L}\p{N}_.,/]|[=+*/×·÷-]\s{0,2}|\b(?:steps?|rows?|columns?|lines?|figures?|pictures?|parts?|equations?|solutions?|problems?|questions?|images?|number) #?)`;
-const AFTER = String.raw`(?![\p{L}\p{N}_]|[.,/]\p{N}|\s{0,2}[=+\-*/×·÷])`;
+const NUMBER =
+  /[-−]?(?:\\d?frac\{\d+\}\{\d+\}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:\/\d+)?)/g;
+/** Before what is part of a longer word or number, the right side of an operator, or the name of a step or a figure. */
+const BEFORE =
+  /(?:[\p{L}\p{N}_.,/]|[=+*/×·÷-]\s{0,2}|\b(?:steps?|rows?|columns?|lines?|figures?|pictures?|parts?|equations?|solutions?|problems?|questions?|images?|number) #?)$/iu;
+/** After what goes on, or is the left side of an operator. */
+const AFTER = /^(?:[\p{L}\p{N}_]|[.,/]\p{N}|\s{0,2}[=+\-*/×·÷])/u;
 
 /**
  * Why a reflection gives the gold answer away, `null` where it does not: it speaks of a given answer, states the gold answer, or
@@ -42,25 +48,34 @@ const AFTER = String.raw`(?![\p{L}\p{N}_]|[.,/]\p{N}|\s{0,2}[=+\-*/×·÷])`;
 export function leakOf(reflection: string, problem: Problem, attempt = ""): string | null {
   if (TOLD.some((pattern) => pattern.test(reflection))) return "speaks of the given answer";
   const gold = unwrap(problem.answer);
-  const spellings = spellingsOf(gold, problem);
-  if (gold === "" || spellings.some((text) => standalone(text).test(attempt))) return null;
-  if (problem.answerType === "number" && namesNumber(attempt, gold)) return null;
-  const stated = spellings.some((text) =>
-    new RegExp(`${STATED}${escape(text)}${AFTER}`, text.length === 1 ? "u" : "iu").test(reflection),
-  );
+  if (gold === "" || namesInAttempt(attempt, gold, problem)) return null;
+  const stated = spellingsOf(gold, problem).some((spelling) => states(reflection, spelling));
   const known = `${problem.question}\n${problem.reading ?? ""}`;
   const named = namesGold(reflection, gold, problem) && !namesGold(known, gold, problem);
   return stated || named ? "names the gold answer" : null;
 }
 
+/** What the attempt says itself its reflection may repeat. A letter of it is one where it is marked: "A circle" is no choice. */
+function namesInAttempt(attempt: string, gold: string, problem: Problem): boolean {
+  if (problem.answerType === "number" && namesNumber(attempt, gold)) return true;
+  const spellings = spellingsOf(gold, problem);
+  if (problem.answerType !== "choice") return spellings.some((text) => names(attempt, text));
+  const answered = /<answer>\s*\(?([A-Z])\b/.exec(attempt)?.[1] === gold;
+  return (
+    answered ||
+    namesChoice(attempt, gold) ||
+    spellings.slice(1).some((text) => names(attempt, text))
+  );
+}
+
 function namesGold(text: string, gold: string, problem: Problem): boolean {
   if (problem.answerType === "choice") return namesChoice(text, gold);
   if (COMMON.test(gold)) return false;
-  if (standalone(gold).test(text)) return true;
+  if (names(text, gold)) return true;
   if (problem.answerType !== "number") return false;
   const word = spelledOut(gold);
   // "Two" and "three" count things in every other sentence.
-  const inWords = word !== null && Number(gold) > 12 && standalone(word).test(text);
+  const inWords = word !== null && Number(gold) > 12 && names(text, word);
   return inWords || namesNumber(text, gold);
 }
 
@@ -77,13 +92,14 @@ function namesChoice(text: string, letter: string): boolean {
 function namesNumber(text: string, gold: string): boolean {
   const value = valueOf(gold);
   if (value === null) return false;
-  const numbers = text.match(new RegExp(`${BEFORE}${NUMBER}${AFTER}`, "giu")) ?? [];
-  return numbers.some((number) => valueOf(number) === value);
+  return [...text.matchAll(NUMBER)].some(
+    ({ 0: number, index: at = 0 }) => isAlone(text, at, number.length) && valueOf(number) === value,
+  );
 }
 
 /** The value of a {@link NUMBER}, `null` of any other text. */
 function valueOf(text: string): number | null {
-  if (!new RegExp(`^${NUMBER}$`).test(text)) return null;
+  if (text.match(NUMBER)?.[0] !== text) return null;
   const plain = text.replace("−", "-").replaceAll(",", "");
   const [, top, bottom] =
     /frac\{(\d+)\}\{(\d+)\}/.exec(plain) ?? /^(-?[\d.]+)\/(\d+)$/.exec(plain) ?? [];
@@ -114,9 +130,31 @@ function spelledOut(text: string): string | null {
   return number % 10 === 0 ? ten : `${ten}-${UNITS[number % 10]}`;
 }
 
-/** The text as a word or number of its own, not part of a longer one and not a side of an equation. */
-function standalone(text: string): RegExp {
-  return new RegExp(`${BEFORE}${escape(text)}${AFTER}`, "iu");
+/** Whether the text has the words as words of their own, in any case; a single letter as it is. */
+const names = (text: string, words: string): boolean =>
+  placesOf(text, words).some((at) => isAlone(text, at, words.length));
+
+/** Whether the text says that the words are the answer. */
+const states = (text: string, words: string): boolean =>
+  placesOf(text, words).some(
+    (at) =>
+      STATED.test(text.slice(Math.max(0, at - 80), at)) &&
+      !AFTER.test(text.slice(at + words.length, at + words.length + 4)),
+  );
+
+/** Not part of a longer word or number, and not a side of an equation. */
+const isAlone = (text: string, at: number, length: number): boolean =>
+  !BEFORE.test(text.slice(Math.max(0, at - 16), at)) &&
+  !AFTER.test(text.slice(at + length, at + length + 4));
+
+function placesOf(text: string, words: string): number[] {
+  const fold = (given: string): string => (words.length === 1 ? given : given.toLowerCase());
+  const [within, wanted] = [fold(text), fold(words)];
+  const places: number[] = [];
+  for (let at = within.indexOf(wanted); at >= 0; at = within.indexOf(wanted, at + 1)) {
+    places.push(at);
+  }
+  return places;
 }
 
 function escape(text: string): string {

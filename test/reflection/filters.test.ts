@@ -92,6 +92,8 @@ describe("reflection/filters", () => {
     );
     const attempt = { ...said, text: said.think };
     assert.equal(rejectionOf(sampleOf({ reflection, attempt }), anyLength), null);
+    assert.equal(leakOf("It must be (A).", letter, "A bar is <answer>B</answer>"), NAMES);
+    assert.equal(leakOf("It must be (A).", letter, "A bar is <answer>A</answer>"), null);
     const { verdict } = rightAttempt(sums);
     const right = { verdict, attempt: { text: "So 61.", think: "So 61.", answer: "61" } };
     const praise = { ...right, reflection: "The sum 61 rests on the carry from 4+7=11." };
