@@ -5,8 +5,8 @@
  *
  *     node dist/test/datasets/sources/memory.js [--folder DIR] [--scale 1]
  *
- * writes them (2 GB, in a minute or two), reads each with `srpo data read` in several ways, and prints a row for each reading: the
- * command's peak of resident memory in MB (VmHWM), and its seconds.
+ * writes them (3 GB), reads each with `srpo data read` in several ways, then takes 100,000 attempts through `select`, `reflect` (by the
+ * rules) and `export`, and prints a row for each: the command's peak of resident memory in MB (VmHWM), and its seconds.
  */
 import { spawn } from "node:child_process";
 import {
@@ -16,6 +16,7 @@ import {
   mkdtempSync,
   readFileSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -44,7 +45,6 @@ export interface Reading {
 /** Runs `srpo …`, throws its stdout away and tells what it took. @throws Error when it fails */
 export async function peakOf(args: readonly string[], folder: string): Promise<Reading> {
   const [hook, peak] = [join(folder, "peak-hook.cjs"), join(folder, "peak.txt")];
-  const { writeFileSync } = await import("node:fs");
   writeFileSync(hook, PEAK_HOOK);
   const start = process.hrtime.bigint();
   const child = spawn(process.execPath, ["--require", hook, CLI, ...args], {
@@ -81,8 +81,15 @@ const WORDS =
     " ",
   );
 
-const sentence = (random: Random, words: number): string =>
-  Array.from({ length: words }, () => random.pick(WORDS)).join(" ");
+/** Words at random; drawing each sentence's anew would take longer than reading it. */
+const POOL = ((random: Random) => Array.from({ length: 20_000 }, () => random.pick(WORDS)))(
+  createRandom("words"),
+);
+
+const sentence = (random: Random, words: number): string => {
+  const start = random.int(0, POOL.length - words);
+  return POOL.slice(start, start + words).join(" ");
+};
 
 async function writeRecords(
   path: string,
@@ -118,7 +125,7 @@ const pictureName = (n: number): string => `${SUBSETS[n % SUBSETS.length]}/image
 export interface Collection {
   source: string;
   path: string;
-  /** Its own benchmark-like file, with some of its questions and pictures. */
+  /** The pictures' root. */
   images: string;
   megabytes: number;
 }
@@ -177,31 +184,37 @@ export async function writeMulberry(folder: string, records: number): Promise<Co
   return { source: "mulberry", path, images: folder, megabytes: statSync(path).size / 1e6 };
 }
 
-/** JSON Lines of long solutions in LLaVA-CoT's tags, each about a picture of its own. */
-export async function writeLlavaCot(folder: string, records: number): Promise<Collection> {
+/** JSON Lines of long solutions in LLaVA-CoT's tags. @param words of each section */
+export async function writeLlavaCot(
+  folder: string,
+  records: number,
+  { words = 60, pictures = records }: { words?: number; pictures?: number } = {},
+): Promise<Collection> {
   const path = join(folder, "train.jsonl");
   const text = (i: number): string => {
     const random = createRandom(`llava/${i}`);
-    const solution =
-      `<SUMMARY> ${sentence(random, 40)} </SUMMARY>\n\n<CAPTION> ${sentence(random, 90)} </CAPTION>\n\n` +
-      `<REASONING> ${sentence(random, 60)}\n${sentence(random, 60)} </REASONING>\n\n<CONCLUSION> ${i % 100} </CONCLUSION>`;
+    const section = (name: string): string => `<${name}> ${sentence(random, words)} </${name}>`;
+    const solution = [
+      ...["SUMMARY", "CAPTION", "REASONING"].map(section),
+      `<CONCLUSION> ${i % 100} </CONCLUSION>`,
+    ];
     return JSON.stringify({
-      ...{ id: `r${i}`, image: pictureName(i) },
+      ...{ id: `r${i}`, image: pictureName(i % pictures) },
       conversations: [
         { from: "human", value: `How much of ${i} is ${sentence(random, 10)}?` },
-        { from: "gpt", value: solution },
+        { from: "gpt", value: solution.join("\n\n") },
       ],
     });
   };
   await drawPictures(
     folder,
-    Array.from({ length: records }, (_unused, n) => pictureName(n)),
+    Array.from({ length: pictures }, (_unused, n) => pictureName(n)),
   );
   await writeRecords(path, records, text, LINES);
   return { source: "llava-cot", path, images: folder, megabytes: statSync(path).size / 1e6 };
 }
 
-/** What a benchmark's file looks like, with every `every`-th picture of a collection. */
+/** A benchmark's file with every seventh of the first pictures. */
 export async function writeBenchmark(folder: string, items: number): Promise<string> {
   const path = join(folder, "benchmark.json");
   const text = (i: number): string =>
@@ -210,6 +223,40 @@ export async function writeBenchmark(folder: string, items: number): Promise<str
       question: `How many ${i}?`,
     });
   await writeRecords(path, items, text, ARRAY);
+  return path;
+}
+
+/** Judged attempts at long problems, every third of them right. @param words of each solution */
+export async function writeAttempts(
+  folder: string,
+  count: number,
+  { words = 300 }: { words?: number } = {},
+): Promise<string> {
+  const path = join(folder, `attempts-${count}.jsonl`);
+  await drawPictures(folder, [pictureName(0)]);
+  const text = (i: number): string => {
+    const random = createRandom(`attempt/${i}`);
+    const correct = i % 3 === 0;
+    const answer = String(correct ? i % 100 : (i % 100) + 1);
+    const verdict = { extraction: answer, prediction: answer, correct, rule: "number" };
+    const solution = `<think>${sentence(random, words)}</think><answer>${answer}</answer>`;
+    return JSON.stringify({
+      problem: {
+        ...{ id: `p${i}`, question: `How much of ${i} is ${sentence(random, 10)}?` },
+        ...{
+          images: [join(folder, pictureName(0))],
+          answer: String(i % 100),
+          answerType: "number",
+        },
+        ...{ family: SUBSETS[i % 8], level: 1, subject: "geometry", source: "mulberry" },
+        ...{ reading: sentence(random, 60), steps: [`${i}+${i + 1}=${2 * i + 1}`] },
+      },
+      policy: "p",
+      attempts: [{ text: solution, truncated: false, verdict }],
+      passRate: Number(correct),
+    });
+  };
+  await writeRecords(path, count, text, LINES);
   return path;
 }
 
@@ -238,22 +285,34 @@ async function main(): Promise<void> {
     ],
     all: [],
   };
+  const tell = (what: Record<string, unknown>, { rows, megabytes, seconds }: Reading): void => {
+    const took = { peak: Math.round(megabytes), seconds: Math.round(seconds) };
+    console.log(JSON.stringify({ ...what, rows, ...took }));
+  };
   for (const { source, path, images, megabytes } of collections) {
     for (const [way, args] of Object.entries(ways)) {
-      const what = ["data", "read", "--source", source, "--path", path, "--images", images];
-      const reading = await peakOf([...what, ...args], folder);
-      console.log(
-        JSON.stringify({
-          source,
-          file: Math.round(megabytes),
-          way,
-          rows: reading.rows,
-          peak: Math.round(reading.megabytes),
-          seconds: Math.round(reading.seconds),
-        }),
-      );
+      const read = ["data", "read", "--source", source, "--path", path, "--images", images];
+      const file = Math.round(megabytes);
+      tell({ source, file, way }, await peakOf([...read, ...args], folder));
     }
   }
+  const attempts = await writeAttempts(folder, 100_000 * scale);
+  for (const [name, part] of Object.entries(partsOn(attempts, folder))) {
+    tell(
+      { part: name, file: Math.round(statSync(attempts).size / 1e6) },
+      await peakOf(part, folder),
+    );
+  }
+}
+
+/** The parts of `srpo data` that need no server, on a file of attempts. */
+export function partsOn(attempts: string, folder: string): Record<string, string[]> {
+  const samples = join(folder, "samples.jsonl");
+  return {
+    select: ["data", "select", "--in", attempts, "--out", join(folder, "selected.jsonl")],
+    reflect: ["data", "reflect", "--in", attempts, "--out", samples],
+    export: ["data", "export", "--in", samples, "--out", join(folder, "dataset")],
+  };
 }
 
 if (require.main === module) void main();
