@@ -153,7 +153,7 @@ describe("viewer", () => {
   it("lists the choices of a question that does not list them itself", async () => {
     const problem = { ...sample().problem, choices: ["<b>", "62"] };
     const bundle = await samplesBundle([sample({ problem })]);
-    assert.match(String(bundle["text/html"]), /<div>\(A\) &lt;b&gt; &nbsp; \(B\) 62<\/div>/);
+    assert.match(String(bundle["text/html"]), /<div>\(A\) &#60;b&#62; &nbsp; \(B\) 62<\/div>/);
     assert.match(String(bundle["text/plain"]), /\n\(B\) 62\n/);
     const listed = { ...problem, question: "Which?\n(A) 1\n(B) 62" };
     const again = await samplesBundle([sample({ problem: listed })]);
