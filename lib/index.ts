@@ -26,6 +26,7 @@ export {
   type ConstructionResult,
   type ConstructOptions,
 } from "./stages/construct";
+export { estimateConstruction, type ConstructionCost } from "./stages/construction-cost";
 export { exportDataset, type DatasetOptions } from "./stages/dataset";
 export { finetune, type TrainingResult } from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
@@ -106,10 +107,12 @@ export {
 export { teacherSystemPrompt, teachingTasks } from "./reflection/teaching-prompts";
 export type { ReasoningJudge } from "./reflection/reasoning-judge";
 export {
+  constructInto,
   constructSamples,
   lessonOf,
   modelTeaching,
   teachAttempts,
+  teachInto,
 } from "./reflection/construction";
 export { selectAttempts, type Attempt } from "./reflection/selection";
 export { rejectionOf, filterDescriptions, type LengthBounds } from "./reflection/filters";
@@ -183,6 +186,14 @@ export { openTransformersJs, type TransformersJsOptions } from "./rollout/transf
 export { createOpenAiEngine, rolloutRequests } from "./rollout/openai/engine";
 export { createChatClient, type ChatClient, type ClientOptions } from "./rollout/openai/client";
 export { createServerTeacher, createServerJudge } from "./rollout/openai/teacher";
-export { collectAttempts, attemptsOf, type AttemptedProblem } from "./rollout/attempts";
-export { judgeAttempts } from "./rollout/judging";
+export {
+  answerProblems,
+  attemptsOf,
+  collectAttempts,
+  type AttemptedProblem,
+} from "./rollout/attempts";
+export { openAttempts } from "./rollout/attempt-file";
+export { judgeAttempts, judgeInto } from "./rollout/judging";
+export { openReplyCache } from "./rollout/openai/reply-cache";
+export { jsonlRows } from "./engine/files";
 export type { RolloutEngine, RolloutRequest } from "./rollout/engine";

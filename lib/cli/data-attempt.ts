@@ -1,17 +1,18 @@
 /** `srpo data attempt`: a policy's judged answers to problems, with the pass rate of each. */
 import { Command, Option } from "commander";
 import { interruptible } from "../engine/interrupt";
+import type { List } from "../engine/lists";
 import { shownPath } from "../paths";
 import type { PromptStyle } from "../reflection/prompts";
-import { collectAttempts, meanPassRate } from "../rollout/attempts";
+import { answerProblems } from "../rollout/attempts";
 import type { RolloutEngine, RolloutRequest } from "../rollout/engine";
 import type { ChatClient } from "../rollout/openai/client";
 import { createOpenAiEngine, rolloutRequests } from "../rollout/openai/engine";
 import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import { clientOf, serverOptions, spent, tellEstimate, type ServerOptions } from "./data-server";
-import { readProblems } from "./data-rows";
-import { say, UsageError, writeRow } from "./io";
+import { problemsIn } from "./data-rows";
+import { say, UsageError, withInput, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
 
 interface AttemptCommandOptions extends ServerOptions {
@@ -60,20 +61,23 @@ Example:
     if (options.estimate && options.model === undefined) {
       throw new UsageError("--estimate is for a --model; a policy of your own costs nothing");
     }
-    const problems = await readProblems(options.in);
-    if (options.model === undefined) {
-      await withEngine(basePolicy(options.policy), (engine) => attempt(engine, problems, options));
-      return;
-    }
-    const client = clientOf(options, options.model);
-    const request = requestOf(options);
-    const estimate = tellEstimate(await client.estimate(rolloutRequests(problems, request)));
-    if (options.estimate) return writeRow(estimate);
-    try {
-      await attempt(createOpenAiEngine(client), problems, options, client);
-    } finally {
-      say(`In all: ${JSON.stringify(client.totals())}`);
-    }
+    await withInput(options.in, async (file) => {
+      const problems = problemsIn(file);
+      if (options.model === undefined) {
+        return withEngine(basePolicy(options.policy), (engine) =>
+          attempt(engine, problems, options),
+        );
+      }
+      const client = clientOf(options, options.model);
+      const request = requestOf(options);
+      const estimate = tellEstimate(await client.estimate(rolloutRequests(problems, request)));
+      if (options.estimate) return writeRow(estimate);
+      try {
+        await attempt(createOpenAiEngine(client), problems, options, client);
+      } finally {
+        say(`In all: ${JSON.stringify(client.totals())}`);
+      }
+    });
   });
 
 function requestOf(options: AttemptCommandOptions): RolloutRequest {
@@ -84,21 +88,22 @@ function requestOf(options: AttemptCommandOptions): RolloutRequest {
 
 async function attempt(
   engine: RolloutEngine,
-  problems: readonly Problem[],
+  problems: List<Problem>,
   options: AttemptCommandOptions,
   client?: ChatClient,
 ): Promise<void> {
-  const { attempted, unasked } = await interruptible((signal) =>
-    collectAttempts(engine, problems, {
+  const { answered, passRate, unasked } = await interruptible((signal) =>
+    answerProblems(engine, problems, {
       ...requestOf(options),
       ...{ file: options.out, signal },
+      // A batch ends with its slowest request: a larger one keeps the server busy meanwhile.
+      ...(client === undefined ? {} : { batch: Math.max(64, 8 * client.concurrency) }),
       onProgress: (done, total) => say(`${done} of ${total} problems${spent(client)}`),
     }),
   );
   for (const { problem, reason } of unasked) say(`not asked: ${problem}: ${reason}`);
   await writeRow({
-    ...{ out: shownPath(options.out), policy: engine.name, problems: attempted.length },
-    unasked: unasked.length,
-    passRate: meanPassRate(attempted),
+    ...{ out: shownPath(options.out), policy: engine.name, problems: answered },
+    ...{ unasked: unasked.length, passRate },
   });
 }

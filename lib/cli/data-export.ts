@@ -4,8 +4,8 @@ import { Command, Option } from "commander";
 import { shownPath } from "../paths";
 import type { DropRow } from "../reflection/selection";
 import { exportDataset } from "../stages/dataset";
-import { readSamples } from "./data-rows";
-import { writeRow } from "./io";
+import { samplesIn } from "./data-rows";
+import { withInput, writeRow } from "./io";
 
 interface ExportCommandOptions {
   in: string;
@@ -36,7 +36,9 @@ export const exportCommand = new Command("export")
             rejected: DropRow[];
           });
     const { dropped, rejected } = tables as { dropped?: DropRow[]; rejected?: DropRow[] };
-    const samples = await readSamples(path);
-    const numbers = exportDataset({ samples, folder: out, title, style, dropped, rejected });
+    const card = { title, style, dropped, rejected };
+    const numbers = await withInput(path, async (file) =>
+      exportDataset({ samples: samplesIn(file), folder: out, ...card }),
+    );
     await writeRow({ out: shownPath(out), ...numbers });
   });

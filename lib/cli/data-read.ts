@@ -1,6 +1,7 @@
 /** `srpo data read`: problems from the user's own copies of data sets, as JSON lines. */
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { sources } from "../../datasets/sources/index";
 import {
@@ -81,6 +82,7 @@ Example:
   npx srpo data read --source llava-cot --path train.jsonl --images images --limit 1000 > problems.jsonl`,
   )
   .action(async (options: ReadCommandOptions) => {
+    keepHeapSmall();
     const { drops } = options;
     if (drops !== undefined) rmSync(drops, { force: true });
     const sample = await interruptible((signal) =>
@@ -96,6 +98,14 @@ Example:
     for await (const problem of sample.problems()) await writeRow(problem);
     tellSources(sample.report);
   });
+
+/**
+ * Lets V8 collect once the heap has grown by a quarter. By default it waits until it has doubled and more, and every record leaves
+ * garbage: for a third of a million of them that is 300 MB in the place of 170, in the same time.
+ */
+export function keepHeapSmall(): void {
+  setFlagsFromString("--heap-growing-percent=25");
+}
 
 function sourceName(value: string): string {
   if (sources.some(({ name }) => name === value)) return value;

@@ -1,67 +1,72 @@
-/** The rows that the parts of `srpo data` hand to each other: problems, attempts, samples. */
+/** The rows that the parts of `srpo data` hand to each other: problems, attempts, samples. They are read from disk one at a time. */
+import { jsonlEntries } from "../engine/files";
+import type { List } from "../engine/lists";
 import type { Row } from "../engine/rows";
+import type { AttemptSource } from "../reflection/construction";
 import type { Attempt, DropRow } from "../reflection/selection";
+import { openAttempts } from "../rollout/attempt-file";
 import { attemptsOf, type AttemptedProblem } from "../rollout/attempts";
 import type { Problem, ReflectionSample } from "../types";
-import { readLines, say, UsageError } from "./io";
+import { say, UsageError } from "./io";
 
 /** @throws UsageError naming the line that is no problem */
-export const readProblems = (path: string): Promise<Problem[]> =>
-  readRows(path, "problem", (row) => (isProblem(row) ? row : null));
+export const problemsIn = (path: string): List<Problem> =>
+  rowsIn(path, "problem", (row) => (isProblem(row) ? row : null));
 
 /** Problems with their attempts, as `srpo data attempt` and `srpo data judge` write them. @throws UsageError naming the line */
-export const readAttempted = (path: string): Promise<AttemptedProblem[]> =>
-  readRows(path, "problem with attempts", (row) =>
+export const attemptedIn = (path: string): List<AttemptedProblem> =>
+  rowsIn(path, "problem with attempts", (row) =>
     isProblem(row.problem) && Array.isArray(row.attempts)
       ? (row as unknown as AttemptedProblem)
       : null,
   );
 
-/** Attempts one by one, from rows of a problem's attempts or of single ones (`srpo data select`). @throws UsageError naming the line */
-export async function readAttempts(
-  path: string,
-): Promise<{ attempts: Attempt[]; policy: string | undefined }> {
-  let policy: string | undefined;
-  const rows = await readRows(path, "attempt", (row) => {
-    policy ??= typeof row.policy === "string" ? row.policy : undefined;
-    if (!isProblem(row.problem)) return null;
-    if (Array.isArray(row.attempts)) return attemptsOf([row as unknown as AttemptedProblem]);
-    const single = typeof row.text === "string" && typeof row.verdict === "object";
-    return single ? [row as unknown as Attempt] : null;
-  });
-  return { attempts: rows.flat(), policy };
-}
-
 /** @throws UsageError naming the line that is no sample */
-export const readSamples = (path: string): Promise<ReflectionSample[]> =>
-  readRows(path, "sample", (row) =>
+export const samplesIn = (path: string): List<ReflectionSample> =>
+  rowsIn(path, "sample", (row) =>
     isProblem(row.problem) && typeof row.reflection === "string" && typeof row.second === "object"
       ? (row as unknown as ReflectionSample)
       : null,
   );
 
-async function readRows<T>(path: string, what: string, read: (row: Row) => T | null): Promise<T[]> {
-  const rows: T[] = [];
-  let number = 0;
-  for await (const line of readLines(path)) {
-    number++;
-    if (line.trim() === "") continue;
-    const row = parsed(line);
-    const value = row === null ? null : read(row);
-    if (value === null) throw new UsageError(`line ${number} of ${path} is no ${what}`);
-    rows.push(value);
-  }
-  return rows;
+/** Attempts one by one, from rows of a problem's attempts or of single ones (`srpo data select`). @throws UsageError naming the line */
+export function attemptsIn(path: string): AttemptSource & { policy: string | undefined } {
+  let policy: string | undefined;
+  const source = openAttempts<Row>(path, (row, line) => {
+    const attempts = isRow(row) ? attemptsOfRow(row) : null;
+    if (attempts === null) throw notA("attempt", path, line);
+    policy ??= typeof row.policy === "string" ? row.policy : undefined;
+    return attempts;
+  });
+  return { ...source, policy };
 }
 
-function parsed(line: string): Row | null {
-  try {
-    const row: unknown = JSON.parse(line);
-    return typeof row === "object" && row !== null ? (row as Row) : null;
-  } catch {
-    return null;
-  }
+function attemptsOfRow(row: Row): Attempt[] | null {
+  if (!isProblem(row.problem)) return null;
+  if (Array.isArray(row.attempts)) return attemptsOf([row as unknown as AttemptedProblem]);
+  const single = typeof row.text === "string" && typeof row.verdict === "object";
+  return single ? [row as unknown as Attempt] : null;
 }
+
+/** The rows of a file, all of which are looked at first, so that a bad line costs nothing but time. */
+function rowsIn<T>(path: string, what: string, read: (row: Row) => T | null): List<T> {
+  const entries = jsonlEntries<Row>(path);
+  function* rows(): Generator<T> {
+    for (const { row, line } of entries) {
+      const value = isRow(row) ? read(row) : null;
+      if (value === null) throw notA(what, path, line);
+      yield value;
+    }
+  }
+  let length = 0;
+  for (const _row of rows()) length++;
+  return { length, [Symbol.iterator]: rows };
+}
+
+const notA = (what: string, path: string, line: number): UsageError =>
+  new UsageError(`line ${line} of ${path} is no ${what}`);
+
+const isRow = (value: unknown): value is Row => typeof value === "object" && value !== null;
 
 function isProblem(value: unknown): value is Problem {
   const { id, question, images, answer, answerType } = (value ?? {}) as Partial<Problem>;

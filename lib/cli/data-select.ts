@@ -1,10 +1,11 @@
 /** `srpo data select`: which attempts become samples. */
 import { Command } from "commander";
 import { writeJsonl } from "../engine/files";
+import { mapRows } from "../engine/lists";
 import { shownPath } from "../paths";
-import { selectAttempts } from "../reflection/selection";
-import { readAttempts, tellDrops } from "./data-rows";
-import { writeRow } from "./io";
+import { selectCandidates } from "../reflection/selection";
+import { attemptsIn, tellDrops } from "./data-rows";
+import { withInput, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
 
 export interface SelectOptions {
@@ -32,17 +33,18 @@ export const selectCommand = selectionOptions(new Command("select"))
     "\nExample:\n  npx srpo data select --in judged.jsonl --out selected.jsonl --size 10000 --least 3",
   )
   .action(async (options: SelectOptions & { in: string; out: string }) => {
-    const { attempts, policy } = await readAttempts(options.in);
-    const { size = attempts.length, rightShare, least, seed } = options;
-    const { selected, dropped } = selectAttempts({
-      ...{ attempts, size, rightShare, minQuality: least, seed },
+    await withInput(options.in, async (file) => {
+      const { candidates, attemptAt, policy } = attemptsIn(file);
+      const { size = candidates.length, rightShare, least, seed } = options;
+      const rule = { size, rightShare, minQuality: least, seed };
+      const { selected, dropped } = selectCandidates(candidates, rule);
+      writeJsonl(
+        options.out,
+        mapRows(selected, ({ at }) => ({ policy, ...attemptAt(at) })),
+      );
+      tellDrops("Not selected", dropped);
+      const right = selected.filter((candidate) => candidate.right).length;
+      const wrong = selected.length - right;
+      await writeRow({ out: shownPath(options.out), right, wrong, dropped });
     });
-    writeJsonl(
-      options.out,
-      selected.map((attempt) => ({ policy, ...attempt })),
-    );
-    tellDrops("Not selected", dropped);
-    const right = selected.filter(({ verdict }) => verdict.correct).length;
-    const wrong = selected.length - right;
-    await writeRow({ out: shownPath(options.out), right, wrong, dropped });
   });

@@ -1,6 +1,6 @@
 /** What the commands share that ask a server: its options, an estimate before and the costs after. */
 import type { Command } from "commander";
-import type { ChatClient, Estimate } from "../rollout/openai/client";
+import type { ChatClient, ClientOptions, Estimate } from "../rollout/openai/client";
 import { say } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
 import { chatClient } from "./server";
@@ -33,7 +33,10 @@ export function serverOptions(command: Command): Command {
 }
 
 /** @throws LabError when there is no server, or a budget without prices */
-export function clientOf(options: ServerOptions, model: string): ChatClient {
+export function clientOf(
+  options: Omit<ServerOptions, "cache"> & Pick<ClientOptions, "cache">,
+  model: string,
+): ChatClient {
   const { baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget } = options;
   return chatClient(model, {
     ...{ baseUrl, concurrency, cache, priceIn, priceOut, budget, tokenBudget },

@@ -1,6 +1,16 @@
 /** JSON lines in and out. Rows go to stdout, one at a time; words for people go to stderr. */
 import { once } from "node:events";
-import { createReadStream, existsSync, statSync } from "node:fs";
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fault } from "../engine/errors";
 import { linesOf } from "../engine/lines";
 import { isRow, type Row } from "../engine/rows";
@@ -48,6 +58,23 @@ export function reserveStdout(): void {
  */
 export function readLines(path: string): AsyncIterable<string> {
   return linesOf(openInput(path) as AsyncIterable<Buffer>);
+}
+
+/**
+ * A file for `work` that can be gone through more than once: the given one, or what comes on stdin, written aside for that time.
+ * @throws LabError naming the file when it cannot be read
+ */
+export async function withInput<T>(path: string, work: (file: string) => Promise<T>): Promise<T> {
+  const stream = openInput(path);
+  if (path !== "-") return work(path);
+  const folder = mkdtempSync(join(tmpdir(), "srpo-stdin-"));
+  try {
+    const file = join(folder, "rows.jsonl");
+    await pipeline(stream, createWriteStream(file));
+    return await work(file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function openInput(path: string): NodeJS.ReadableStream {

@@ -2,6 +2,7 @@
 import { diffWordsWithSpace } from "diff";
 import sharp from "sharp";
 import { shownPath } from "../paths";
+import { questionText } from "../reflection/prompts";
 import type { Problem, Response, Solution, Transition } from "../types";
 import { PALETTE } from "./chart";
 import {
@@ -16,7 +17,7 @@ import { EDGE, FAINT, FONT } from "./theme";
 
 /** One response to a problem, judged. */
 export interface Sample {
-  problem: Pick<Problem, "id" | "question" | "images" | "answer" | "family">;
+  problem: Pick<Problem, "id" | "question" | "choices" | "images" | "answer" | "family">;
   response: Pick<Response, "text" | "first" | "reflection" | "second" | "faults">;
   /** `null` where there is no such answer or nobody judged it. */
   firstCorrect: boolean | null;
@@ -78,7 +79,7 @@ export async function sampleCard(sample: Sample): Promise<string> {
     `<div style="flex:0 0 200px">${pictures.join("")}</div>` +
     `<div style="flex:1;min-width:0">` +
     `<div style="color:${FAINT}">${head}${transitionBadge(sample.transition)}</div>` +
-    `<div style="margin:4px 0"><b>${escapeMarkup(problem.question)}</b></div>` +
+    `<div style="margin:4px 0"><b>${escapeMarkup(problem.question)}</b>${choicesMarkup(problem)}</div>` +
     line("gold answer", problem.answer) +
     part("first solution", first, response.first, sample.firstCorrect) +
     (response.reflection === null
@@ -188,7 +189,7 @@ export function sampleText(sample: Sample): string {
   const parsed = hasAnything(response.first) || hasAnything(response.second);
   return [
     transition ? `── ${head} · ${transition} (${TRANSITION_WORDS[transition]})` : `── ${head}`,
-    `question: ${problem.question}`,
+    `question: ${questionText(problem)}`,
     ...problem.images.map((path) => `picture: ${shownPath(path)}`),
     `gold answer: ${problem.answer}`,
     parsed
@@ -205,4 +206,10 @@ export function sampleText(sample: Sample): string {
 
 function round(value: number): string {
   return String(Math.round(value * 1000) / 1000);
+}
+
+/** The choices below their question, unless that lists them itself. */
+function choicesMarkup(problem: Sample["problem"]): string {
+  const listed = questionText(problem).slice(problem.question.length).trim().split("\n");
+  return listed[0] === "" ? "" : `<div>${listed.map(escapeMarkup).join(" &nbsp; ")}</div>`;
 }

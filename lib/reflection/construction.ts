@@ -3,16 +3,19 @@
  * `filters.ts`, the forms in which samples are saved in `records.ts`.
  */
 import { fault } from "../engine/errors";
-import { mapBounded } from "../engine/lists";
+import { lazyList, mapInOrder, type List } from "../engine/lists";
 import type { ReflectionSample } from "../types";
 import { anyLength, modelBounds, rejectionOf, type LengthBounds } from "./filters";
 import {
+  candidateOf,
   createDropTable,
-  selectAttempts,
+  selectCandidates,
   SURPLUS,
   type Attempt,
+  type Candidate,
   type DropRow,
   type SelectionOptions,
+  type SelectionRule,
 } from "./selection";
 import { createRepeatFilter } from "./stock-phrases";
 import {
@@ -39,7 +42,7 @@ export interface ConstructionOptions {
   mostAlike?: number;
   signal?: AbortSignal;
   /** Hears of the attempts that are about to be taught, before the first is: what that costs can be estimated. */
-  onSelected?: (attempts: readonly Attempt[]) => void | Promise<void>;
+  onSelected?: (attempts: List<Attempt>) => void | Promise<void>;
   /** Called after each lesson. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -47,45 +50,74 @@ export interface ConstructionOptions {
 /** What suits a model as the teacher: it may try again, must write sentences, and falls into habits. */
 export const modelTeaching = { tries: 3, bounds: modelBounds, mostAlike: 5 } as const;
 
-export interface Construction {
-  samples: ReflectionSample[];
+/** What became of the attempts beside the samples. */
+export interface ConstructionReport {
   /** Attempts of which nothing became, by the last reason. */
   dropped: DropRow[];
   /** Teachings that a filter did not take, also those that were repeated with success. */
   rejected: DropRow[];
-  /** Why the teacher answered nobody any more before the end; `samples` are what it taught until then. */
+  /** Why the teacher answered nobody any more before the end; the samples are what it taught until then. */
   stopped?: TeacherStopped;
+}
+
+export interface Construction extends ConstructionReport {
+  samples: ReflectionSample[];
+}
+
+/** Attempts that may stay on disk. */
+export interface AttemptSource {
+  candidates: readonly Candidate[];
+  attemptAt(at: number): Attempt;
+}
+
+/** {@link constructInto} with attempts and samples in memory. */
+export async function constructSamples({
+  attempts,
+  ...options
+}: ConstructionOptions & Omit<SelectionOptions, "seed">): Promise<Construction> {
+  const source = { candidates: attempts.map(candidateOf), attemptAt: (at: number) => attempts[at] };
+  const samples: ReflectionSample[] = [];
+  const report = await constructInto((sample) => samples.push(sample), source, options);
+  return { samples, ...report };
 }
 
 /**
  * Selects attempts, has them reflected on and filters the result; the rows of `dropped` account for the rest. Where a lesson fails, the
  * next attempt of its kind takes its place, so that size and share are reached as far as there are attempts.
+ * @param keep receives the samples one by one; nothing else holds them
  */
-export async function constructSamples(
-  options: ConstructionOptions & Omit<SelectionOptions, "seed">,
-): Promise<Construction> {
-  const { selected, reserve, dropped: notSelected } = selectAttempts(options);
-  await options.onSelected?.(selected);
-  const wanted = { right: countRight(selected), all: selected.length };
+export async function constructInto(
+  keep: (sample: ReflectionSample) => void,
+  { candidates, attemptAt }: AttemptSource,
+  options: ConstructionOptions & Omit<SelectionRule, "seed">,
+): Promise<ConstructionReport> {
+  const { selected, reserve, dropped: notSelected } = selectCandidates(candidates, options);
+  const attemptsOf = (batch: readonly Candidate[]): List<Attempt> =>
+    lazyList(batch.length, (i) => attemptAt(batch[i].at));
+  await options.onSelected?.(attemptsOf(selected));
+  const wanted = { right: selected.filter(({ right }) => right).length, all: selected.length };
   const repeats = createRepeatFilter(options.mostAlike ?? Infinity);
   const [drops, rejections] = [createDropTable(), createDropTable()];
-  const samples: ReflectionSample[] = [];
+  const kept = { right: 0, all: 0 };
+  const count = (sample: ReflectionSample): void => {
+    kept.all++;
+    if (sample.verdict.correct) kept.right++;
+    keep(sample);
+  };
   let stopped: TeacherStopped | undefined;
   let earlier = 0;
   for (let batch = selected; batch.length > 0 && stopped === undefined;) {
     const done = earlier;
-    const count = batch.length;
-    const onProgress = (n: number): void => options.onProgress?.(done + n, done + count);
-    const taught = await teachAttempts(batch, { ...options, onProgress }, repeats);
-    earlier += count;
+    const total = done + batch.length;
+    const onProgress = (n: number): void => options.onProgress?.(done + n, total);
+    const taught = await teachInto(count, attemptsOf(batch), { ...options, onProgress }, repeats);
+    earlier = total;
     drops.merge(taught.dropped);
     rejections.merge(taught.rejected);
-    samples.push(...taught.samples);
     stopped = taught.stopped;
-    const right = countRight(samples);
     batch = [
-      ...reserve.right.splice(0, wanted.right - right),
-      ...reserve.wrong.splice(0, wanted.all - wanted.right - (samples.length - right)),
+      ...reserve.right.splice(0, wanted.right - kept.right),
+      ...reserve.wrong.splice(0, wanted.all - wanted.right - (kept.all - kept.right)),
     ];
   }
   const left = { right: reserve.right.length, wrong: reserve.wrong.length };
@@ -93,29 +125,38 @@ export async function constructSamples(
     ...notSelected.map((row) => (row.reason === SURPLUS ? { ...row, ...left } : row)),
     ...drops.rows(),
   ].filter(({ right, wrong }) => right + wrong > 0);
-  return { samples, dropped, rejected: rejections.rows(), stopped };
+  return { dropped, rejected: rejections.rows(), ...(stopped === undefined ? {} : { stopped }) };
 }
 
-const countRight = (items: readonly { verdict: { correct: boolean } }[]): number =>
-  items.filter(({ verdict }) => verdict.correct).length;
+/** {@link teachInto} with the samples in memory. @throws as `teachInto` */
+export async function teachAttempts(
+  attempts: List<Attempt>,
+  options: ConstructionOptions,
+): Promise<Construction> {
+  const samples: ReflectionSample[] = [];
+  const report = await teachInto((sample) => samples.push(sample), attempts, options);
+  return { samples, ...report };
+}
 
 /**
  * Has a teacher reflect on each attempt; samples keep the attempts' order. A lesson that fails is dropped with its reason,
  * so that one bad reply among thousands does not lose the others.
+ * @param keep receives the samples one by one; nothing else holds them
  * @param repeats says of each reflection in the attempts' order whether there were enough like it
  * @throws LabError with the first failure when every lesson failed; the signal's reason when aborted
  */
-export async function teachAttempts(
-  attempts: readonly Attempt[],
+export async function teachInto(
+  keep: (sample: ReflectionSample) => void,
+  attempts: List<Attempt>,
   options: ConstructionOptions,
   repeats: (reflection: string) => boolean = createRepeatFilter(options.mostAlike ?? Infinity),
-): Promise<Construction> {
+): Promise<ConstructionReport> {
   const { teacher, concurrency = 4, signal, onProgress } = options;
   const [drops, rejections] = [createDropTable(), createDropTable()];
-  const failures: unknown[] = [];
+  const failed = { count: 0, first: undefined as unknown };
   let stopped: TeacherStopped | undefined;
   let done = 0;
-  const samples = await mapBounded(attempts, concurrency, async (attempt) => {
+  const lessons = mapInOrder(attempts, concurrency, async (attempt) => {
     signal?.throwIfAborted();
     const right = attempt.verdict.correct;
     if (stopped !== undefined) {
@@ -134,26 +175,25 @@ export async function teachAttempts(
         drops.add("not taught", right);
         return null;
       }
-      failures.push(error);
+      if (failed.count++ === 0) failed.first = error;
       drops.add("the teacher failed", right);
     }
     onProgress?.(++done, attempts.length);
     return sample;
   });
-  if (attempts.length > 0 && failures.length === attempts.length) {
+  for await (const sample of lessons) {
+    if (sample === null) continue;
+    // In the attempts' order, and not in that of the replies, so that the same attempts give the same samples.
+    if (!repeats(sample.reflection)) keep(sample);
+    else drops.add("the reflection is nearly that of several others", sample.verdict.correct);
+  }
+  if (attempts.length > 0 && failed.count === attempts.length) {
     throw fault("teachAttempts", `teacher ${teacher.name} failed on every attempt`, {
-      got: failures[0] instanceof Error ? failures[0].message : failures[0],
+      got: failed.first instanceof Error ? failed.first.message : failed.first,
       try: "the teacher on one attempt",
     });
   }
-  // In the attempts' order, and not in that of the replies, so that the same attempts give the same samples.
-  const kept = samples.filter((sample): sample is ReflectionSample => {
-    if (sample === null || !repeats(sample.reflection)) return sample !== null;
-    drops.add("the reflection is nearly that of several others", sample.verdict.correct);
-    return false;
-  });
   return {
-    samples: kept,
     dropped: drops.rows(),
     rejected: rejections.rows(),
     ...(stopped === undefined ? {} : { stopped }),

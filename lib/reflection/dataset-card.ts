@@ -34,72 +34,87 @@ export interface CardNumbers {
   strata: { stratum: string; right: number; wrong: number }[];
   lengths: LengthRow[];
   /** How often each was the one. */
+  sources: Record<string, number>;
   policies: Record<string, number>;
   teachers: Record<string, number>;
   judges: Record<string, number>;
   /** Lessons that needed more than one try. */
   repeated: number;
+  /** Lessons that a model taught. */
+  byModel: number;
 }
 
-export function cardNumbers(samples: readonly ReflectionSample[]): CardNumbers {
-  const right = samples.filter(({ verdict }) => verdict.correct).length;
+/** @param samples gone through once */
+export function cardNumbers(samples: Iterable<ReflectionSample>): CardNumbers {
+  const total = { samples: 0, right: 0, repeated: 0, byModel: 0 };
+  const images = new Set<string>();
   const strata = new Map<string, { stratum: string; right: number; wrong: number }>();
-  for (const { problem, verdict } of samples) {
+  const [sources, policies, teachers, judges] = [0, 0, 0, 0].map(
+    (): Record<string, number> => ({}),
+  );
+  const count = (counts: Record<string, number>, name: string | undefined): void => {
+    if (name !== undefined) counts[name] = (counts[name] ?? 0) + 1;
+  };
+  const words = Object.keys(PARTS).map((): number[] => []);
+  for (const sample of samples) {
+    const { problem, verdict, provenance } = sample;
+    const { policy, teacher, settings, quality, tries = 1 } = provenance;
+    total.samples++;
+    if (verdict.correct) total.right++;
+    if (tries > 1) total.repeated++;
+    if (settings !== undefined) total.byModel++;
+    for (const image of problem.images) images.add(image);
     const stratum = stratumOf(problem);
     const row = strata.get(stratum) ?? { stratum, right: 0, wrong: 0 };
     row[verdict.correct ? "right" : "wrong"]++;
     strata.set(stratum, row);
+    count(sources, problem.source);
+    count(policies, policy);
+    count(teachers, withSettings(teacher, settings));
+    count(judges, quality?.judge);
+    Object.values(PARTS).forEach((textOf, i) => words[i].push(wordCount(textOf(sample))));
   }
-  const count = (names: readonly (string | undefined)[]): Record<string, number> => {
-    const counts: Record<string, number> = {};
-    for (const name of names) if (name !== undefined) counts[name] = (counts[name] ?? 0) + 1;
-    return counts;
-  };
-  const provenance = samples.map((sample) => sample.provenance);
   return {
-    ...{ samples: samples.length, right, wrong: samples.length - right },
-    rightShare: samples.length === 0 ? 0 : right / samples.length,
-    images: new Set(samples.flatMap(({ problem }) => problem.images)).size,
+    ...{ ...total, wrong: total.samples - total.right, images: images.size },
+    rightShare: total.samples === 0 ? 0 : total.right / total.samples,
     strata: [...strata.values()].sort((a, b) => (a.stratum < b.stratum ? -1 : 1)),
-    lengths: lengthRows(samples),
-    policies: count(provenance.map(({ policy }) => policy)),
-    teachers: count(provenance.map(({ teacher, settings }) => withSettings(teacher, settings))),
-    judges: count(provenance.map(({ quality }) => quality?.judge)),
-    repeated: provenance.filter(({ tries = 1 }) => tries > 1).length,
+    lengths: Object.keys(PARTS).flatMap((part, i) => lengthRow(part, words[i])),
+    ...{ sources: sortedCounts(sources), policies, teachers, judges },
   };
 }
+
+const sortedCounts = (counts: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 function withSettings(name: string, settings: Readonly<Record<string, unknown>> = {}): string {
   const words = Object.entries(settings).map(([key, value]) => `${key} ${String(value)}`);
   return words.length === 0 ? name : `${name} (${words.join(", ")})`;
 }
 
-function lengthRows(samples: readonly ReflectionSample[]): LengthRow[] {
-  const parts: Record<string, (sample: ReflectionSample) => string> = {
-    question: ({ problem }) => problem.question,
-    "first solution": ({ attempt }) => attempt.think,
-    reflection: ({ reflection }) => reflection,
-    "second solution": ({ second }) => second.think,
-  };
-  if (samples.length === 0) return [];
-  return Object.entries(parts).map(([part, textOf]) => {
-    const words = samples.map((sample) => wordCount(textOf(sample))).sort((a, b) => a - b);
-    const at = (share: number): number => words[Math.ceil(share * words.length) - 1];
-    const mean = words.reduce((sum, n) => sum + n, 0) / words.length;
-    return { part, least: words[0], median: at(0.5), mean, p95: at(0.95), most: at(1) };
-  });
+/** The parts whose lengths the card has. */
+const PARTS: Readonly<Record<string, (sample: ReflectionSample) => string>> = {
+  question: ({ problem }) => problem.question,
+  "first solution": ({ attempt }) => attempt.think,
+  reflection: ({ reflection }) => reflection,
+  "second solution": ({ second }) => second.think,
+};
+
+function lengthRow(part: string, words: number[]): LengthRow[] {
+  if (words.length === 0) return [];
+  words.sort((a, b) => a - b);
+  const at = (share: number): number => words[Math.ceil(share * words.length) - 1];
+  const mean = words.reduce((sum, n) => sum + n, 0) / words.length;
+  return [{ part, least: words[0], median: at(0.5), mean, p95: at(0.95), most: at(1) }];
 }
 
 export const wordCount = (text: string): number => text.split(/\s+/).filter(Boolean).length;
 
 /** The card as Markdown, with the front matter that data-set hubs read. */
 export function cardText(
-  samples: readonly ReflectionSample[],
+  numbers: CardNumbers,
   { title, sources, dropped = [], rejected = [] }: CardOptions,
 ): string {
-  const numbers = cardNumbers(samples);
   const licences = [...new Set(Object.values(sources).map(({ licence }) => licence))];
-  const byModel = samples.some(({ provenance }) => provenance.settings !== undefined);
   const judged = Object.keys(numbers.judges).length > 0;
   const list = (counts: Record<string, number>): string[] =>
     Object.entries(counts).map(([name, count]) => `- ${name}: ${count}`);
@@ -117,7 +132,10 @@ export function cardText(
     `${numbers.samples} samples about ${numbers.images} pictures: ${numbers.right} on right first solutions ` +
       `(${(100 * numbers.rightShare).toFixed(1)} %), ${numbers.wrong} on wrong ones.`,
     ...section("Sources and licences, as the sources state them", [
-      ...Object.values(sources).map((source) => `- ${source.title}: ${source.licence}`),
+      ...Object.entries(sources).map(
+        ([name, source]) =>
+          `- ${source.title}: ${source.licence}; ${numbers.sources[name]} samples`,
+      ),
     ]),
     ...section("The mix", markdownTable(numbers.strata)),
     ...section("Lengths, in words", markdownTable(numbers.lengths)),
@@ -134,7 +152,9 @@ export function cardText(
     ...section("Teachings sent back", markdownTable(rejected)),
     ...section(
       `The teacher's prompts (version ${teachingPromptsVersion})`,
-      byModel ? quoted(teacherSystemPrompt, teachingTasks.correct, teachingTasks.condense) : [],
+      numbers.byModel > 0
+        ? quoted(teacherSystemPrompt, teachingTasks.correct, teachingTasks.condense)
+        : [],
     ),
     ...section(
       `The judge's prompt (version ${judgePromptVersion})`,

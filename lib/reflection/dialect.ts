@@ -49,10 +49,10 @@ export function secondThink(answer: string): string {
 
 /**
  * The verdict with which a reflection ends, `null` where it ends in none (another teacher's words).
- * Read from the end, so that a "right angle" in the middle says nothing.
+ * Read from the end, so that a "right angle" in the middle says nothing; nor does a column "on the right".
  */
 export function verdictWord(reflection: string): "right" | "wrong" | null {
-  const last = /\b(right|wrong)\.?\s*$/i.exec(reflection);
+  const last = /(?<!\bthe )\b(right|wrong)\.?\s*$/i.exec(reflection);
   return last === null ? null : (last[1].toLowerCase() as "right" | "wrong");
 }
 

@@ -1,7 +1,8 @@
 /** Stage I, the filters: a reflection that gives the answer away, or that leads elsewhere, teaches the wrong thing. */
-import type { Problem, ReflectionSample } from "../types";
+import type { ReflectionSample } from "../types";
 import { verdictWord } from "./dialect";
-import { judge, unwrap } from "./equality";
+import { judge } from "./equality";
+import { leakOf } from "./leaks";
 import { isStock } from "./stock-phrases";
 import { renderResponse } from "./template";
 
@@ -56,53 +57,18 @@ function formFaultOf({ attempt, reflection, second }: ReflectionSample): string 
   return /<(?:image|video|audio)>/.test(text) ? "a part holds the mark of a picture" : null;
 }
 
-/** Words of one who has been told the answer. The policy will not have been. */
-const TOLD = [
-  /\bground[- ]?truth\b/i,
-  /\banswer key\b/i,
-  /\b(?:gold(?:en)?|reference|given|provided) (?:answer|solution|label)\b/i,
-  /\b(?:correct|right|true|actual|expected) (?:answer|solution|option|choice|value|result) (?:is|was|should|would|must)\b/i,
-];
-
-/**
- * Why a reflection gives the gold answer away, `null` where it does not: it speaks of a given answer, or names the gold
- * answer as a word or a number of its own. A number that the reflection computes (`7+8=15`) is no leak, nor is one that the
- * question, the picture's reading or the attempt itself states.
- */
-export function leakOf(reflection: string, problem: Problem, attempt = ""): string | null {
-  if (TOLD.some((pattern) => pattern.test(reflection))) return "speaks of the given answer";
-  const gold = unwrap(problem.answer);
-  const names =
-    problem.answerType === "choice"
-      ? new RegExp(
-          String.raw`\(${escape(gold)}\)|\b(?:option|choice|answer)(?: is)?:? ${escape(gold)}\b`,
-        )
-      : standalone(gold);
-  const known = `${problem.question}\n${problem.reading ?? ""}`;
-  if (gold === "" || names.test(known) || standalone(gold).test(attempt)) return null;
-  return names.test(reflection) ? "names the gold answer" : null;
-}
-
-/** The text as a word or number of its own, not part of a longer one and not a side of an equation. */
-function standalone(gold: string): RegExp {
-  return new RegExp(
-    String.raw`(?<![\p{L}\p{N}_.,]|[=+\-*/×·]\s{0,2})${escape(gold)}(?![\p{L}\p{N}_]|[.,]\p{N}|\s{0,2}[=+\-*/×·])`,
-    "iu",
-  );
-}
-
-function escape(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
 /** Words of one who has found something wrong. */
 const FLAW =
-  /\b(?:wrong\w*|incorrect\w*|errors?|erroneous\w*|mistak\w+|flaw\w*|slip\w*|fault\w*|miss(?:es|ed|ing)\b|misread\w*|mis(?:count|identif|interpret|understo|calculat|us|tak)\w*|overlook\w*|ignor\w+|forg[eo]t\w*|omit\w*|neglect\w*|confus\w+|should(?: not|n't)?|instead|fail(?:s|ed)?|inconsisten\w+|contradict\w*|invalid|unjustified|not (?:the|what|justified|shown|true|valid|right|correct)|cannot be|does ?n[o']t|did ?n[o']t|is ?n[o']t|was ?n[o']t|skipp\w+|too (?:low|high|large|small|many|few|much|little|early|late))/i;
+  /\b(?:wrong\w*|incorrect\w*|errors?|erroneous\w*|mistak\w+|flaw\w*|slip\w*|faulty?|miss(?:es|ed|ing)\b|misread\w*|mis(?:count|identif|interpret|understo|calculat|us|tak|appl|plac|match|judg|label|quot)\w*|overlook\w*|overcount\w*|ignor\w+|forg[eo]t\w*|omit\w*|neglect\w*|confus\w+|mix(?:es|ed) up|swap(?:s|ped)|los(?:e|es|t|ing)|took (?:\w+ ){1,3}for|dropped|left out|twice|should(?: not|n't| have| be\b)|instead|rather than|fail(?:s|ed)?|inconsisten\w+|contradict\w*|invalid|unjustified|never|only looked|guess\w*|jump(?:s|ed)|assum(?:es|ed)|not (?:the|what|justified|shown|true|valid|right|correct)|cannot be|does ?n[o']t|did ?n[o']t|is ?n[o']t|was ?n[o']t|skipp\w+|too (?:low|high|large|small|many|few|much|little|early|late))/i;
+
+/** "No mistake", "nothing wrong": such words name no flaw. */
+const NO_FLAW =
+  /\b(?:no|without(?: any)?|not? (?:find|see|spot|notice|contain|have) any|free of|nothing(?: is| was)?|none of (?:the|my) \w+ (?:is|are|has|have)|neither)\s+(?:\w+ ){0,2}?(?:wrong|incorrect|errors?|mistakes?|flaws?|slips?|faults?|missing|inconsistenc\w+|contradictions?)\b/gi;
 
 /** Why the reflection on a wrong attempt teaches nothing of what was wrong with it. */
 function missingFlawOf({ verdict, reflection, flaw, attempt }: ReflectionSample): string | null {
   if (verdict.correct) return null;
-  if (!FLAW.test(reflection) && verdictWord(reflection) !== "right") {
+  if (!FLAW.test(reflection.replace(NO_FLAW, "")) && verdictWord(reflection) !== "right") {
     return "the reflection names no flaw of the wrong first solution";
   }
   if (flaw === undefined) return null;
@@ -117,12 +83,25 @@ const squeezed = (text: string): string =>
   text.toLowerCase().replace(/[^\p{L}\p{N}+\-*/=<>.]/gu, "");
 
 const CALLS_RIGHT =
-  /\b(?:(?:first|my|this|the) )?(?:solution|reasoning|answer|result)(?: given| above)? (?:is|was|seems|looks) (?:indeed |entirely |completely |fully |all )?(?:correct|right|sound|accurate|valid)\b(?!,? (?:but|except|however|until|up to))/i;
+  /\b(?:(?:first|my|this|the) )*(?:solution|reasoning|answer|result)(?: given| above)? (?:is|was|seems|looks) (?:indeed |entirely |completely |fully |all |already )?(?:correct|right|sound|accurate|valid)\b(?!,? (?:but|except|however|until|up to|only|as far as|in (?:its|the)|for the))/gi;
 const CALLS_WRONG =
-  /\b(?:(?:first|my|this|the) )?(?:final )?(?:solution|answer|result) (?:is|was|seems|looks) (?:indeed |entirely |completely )?(?:incorrect|wrong|mistaken)\b/i;
+  /\b(?:(?:first|my|this|the) )*(?:final )?(?:solution|answer|result) (?:is|was|seems|looks) (?:indeed |entirely |completely )?(?:incorrect|wrong|mistaken)\b/gi;
+/** A writer who has done nothing wrong says none of these of himself. */
+const ADMITS =
+  /\bI (?:had |have )?(?:(?:made|make|committed) (?:a|an|the|one|some) (?:\w+ )?(?:mistakes?|errors?|slips?)|forgot|misread|overlooked|miscounted|miscalculated|neglected|mixed up)\b(?! (?:nothing|none|no)\b)/gi;
 /** A number or a choice's letter that is said to be the answer. */
 const STATES =
-  /\b(?:the|final|my) (?:final )?answer (?:is|becomes|must be|should be) ([-$]?\d[^\s;,]*|\(?[A-Z]\)?(?![\w']))/gi;
+  /\b(?:the|final|my) (?:final )?answer (is|becomes|must be|should be) ([-$]?\d[^\s;,]*|\(?[A-Z]\)?(?![\w']))(?! (?:times|more|less|fewer|steps?|digits?|decimals?|places)\b)/gi;
+
+/** What stands before a claim that is only considered ("whether the result is right"), or is about a part of the solution. */
+const NOT_CLAIMED =
+  /\b(?:if|whether|unless|until|before|assum\w+|believ\w+|thought|suppos\w+|sure|convinced|seemed|as though|not)\b[^.;!?]*$|\b(?:part|step|half|idea|beginning|start|structure|form|line|setup|middle|rest)s? (?:of|in) $/i;
+
+/** The matches of a pattern that the reflection claims. */
+const claims = (reflection: string, pattern: RegExp): RegExpMatchArray[] =>
+  [...reflection.matchAll(pattern)].filter(
+    ({ index = 0 }) => !NOT_CLAIMED.test(reflection.slice(0, index)),
+  );
 
 /** Why a reflection contradicts the gold answer: it takes the attempt for what it is not, or states another answer. */
 function contradictionOf({
@@ -132,12 +111,14 @@ function contradictionOf({
   reflection,
 }: ReflectionSample): string | null {
   const said = verdictWord(reflection);
-  const other = verdict.correct ? CALLS_WRONG : CALLS_RIGHT;
-  if ((said !== null && (said === "right") !== verdict.correct) || other.test(reflection)) {
+  const others = verdict.correct ? [CALLS_WRONG, ADMITS] : [CALLS_RIGHT];
+  const otherwise = others.some((pattern) => claims(reflection, pattern).length > 0);
+  if ((said !== null && (said === "right") !== verdict.correct) || otherwise) {
     return "the reflection's verdict is not the judge's";
   }
-  for (const [, stated] of reflection.matchAll(STATES)) {
-    const own = judge(stated, { ...problem, answer: attempt.answer }).correct;
+  for (const [, verb, stated] of claims(reflection, STATES)) {
+    // "My answer is 51" reports; "it must be 51" repeats the mistake.
+    const own = verb === "is" && judge(stated, { ...problem, answer: attempt.answer }).correct;
     if (!own && !judge(stated, problem).correct) {
       return "the reflection states another answer than the gold one";
     }

@@ -1,4 +1,5 @@
 /** Stage I, first half: which of the policy's attempts become samples (paper, section 3.1: about 30 % right, 70 % wrong). */
+import { contentHash } from "../engine/files";
 import { createRandom, type Random } from "../engine/random";
 import type { Problem, Quality, Verdict } from "../types";
 import { parseResponse } from "./template";
@@ -22,16 +23,41 @@ export interface DropRow {
   wrong: number;
 }
 
-export interface Selection {
-  selected: Attempt[];
+/** What a selection looks at of an attempt; the attempt itself may stay on disk. */
+export interface Candidate {
+  /** Which attempt it is, in the list that it comes from. */
+  at: number;
+  /** The problem's id. */
+  problem: string;
+  stratum: string;
+  family: string;
+  right: boolean;
+  /** Why it cannot be reflected on. */
+  unusable: string | null;
+  /** The judge's score, where there is one. */
+  score?: number;
+  /** Puts the attempts at a problem in an order that does not depend on the list's. */
+  order: string;
+}
+
+export function candidateOf(attempt: Attempt, at: number): Candidate {
+  const { problem, text, verdict, quality } = attempt;
+  return {
+    ...{ at, problem: problem.id, stratum: stratumOf(problem), family: problem.family },
+    ...{ right: verdict.correct, unusable: unusable(attempt), order: contentHash(text) },
+    ...(quality === undefined ? {} : { score: quality.score }),
+  };
+}
+
+export interface Selection<T = Attempt> {
+  selected: T[];
   /** What would be taken next, in that order, where a lesson on one that is selected fails. */
-  reserve: { right: Attempt[]; wrong: Attempt[] };
+  reserve: { right: T[]; wrong: T[] };
   /** Reasons in the order in which they are looked at; with `selected` they account for every attempt offered, the reserve included. */
   dropped: DropRow[];
 }
 
-export interface SelectionOptions {
-  attempts: readonly Attempt[];
+export interface SelectionRule {
   /** How many to keep at most. */
   size: number;
   /** Share of right attempts among those kept; 0.3 in the paper. */
@@ -41,39 +67,49 @@ export interface SelectionOptions {
   seed: string | number;
 }
 
+export interface SelectionOptions extends SelectionRule {
+  attempts: readonly Attempt[];
+}
+
 /** What falls away because there are enough; the reserve is counted under it. */
 export const SURPLUS = "more than the selection needs";
 
+/** {@link selectCandidates} of attempts in memory. */
+export function selectAttempts({ attempts, ...rule }: SelectionOptions): Selection {
+  const { selected, reserve, dropped } = selectCandidates(attempts.map(candidateOf), rule);
+  const attemptOf = ({ at }: Candidate): Attempt => attempts[at];
+  return {
+    selected: selected.map(attemptOf),
+    reserve: { right: reserve.right.map(attemptOf), wrong: reserve.wrong.map(attemptOf) },
+    dropped,
+  };
+}
+
 /**
  * Keeps `size` attempts, `rightShare` of them right, spread evenly over sources, families and subjects, at most one a
- * problem. Where right or
- * wrong attempts do not suffice, fewer are kept and the share stays. The same attempts and seed give the same selection,
- * whatever the attempts' order.
+ * problem. Where right or wrong attempts do not suffice, fewer are kept and the share stays. The same attempts and seed give the
+ * same selection, whatever the attempts' order.
  */
-export function selectAttempts({
-  attempts,
-  size,
-  rightShare = 0.3,
-  minQuality,
-  seed,
-}: SelectionOptions): Selection {
+export function selectCandidates(
+  candidates: readonly Candidate[],
+  { size, rightShare = 0.3, minQuality, seed }: SelectionRule,
+): Selection<Candidate> {
   const drops = createDropTable();
   const random = createRandom(`${seed}/select`);
-  const usable = sorted(attempts).filter((attempt) => {
-    const reason = unusable(attempt) ?? tooPoor(attempt, minQuality);
-    if (reason !== null) drops.add(reason, attempt.verdict.correct);
+  const usable = sorted(candidates).filter((candidate) => {
+    const reason = candidate.unusable ?? tooPoor(candidate, minQuality);
+    if (reason !== null) drops.add(reason, candidate.right);
     return reason === null;
   });
   const single = onePerProblem(usable, rightShare, random);
-  for (const { verdict } of single.rest)
-    drops.add("another attempt at the problem", verdict.correct);
+  for (const { right } of single.rest) drops.add("another attempt at the problem", right);
 
   const right = spread(
-    single.kept.filter(({ verdict }) => verdict.correct),
+    single.kept.filter((candidate) => candidate.right),
     random.fork("right"),
   );
   const wrong = spread(
-    single.kept.filter(({ verdict }) => !verdict.correct),
+    single.kept.filter((candidate) => !candidate.right),
     random.fork("wrong"),
   );
   const total = Math.floor(
@@ -86,8 +122,8 @@ export function selectAttempts({
   const rightCount = Math.min(right.length, Math.round(total * rightShare));
   const wrongCount = Math.min(wrong.length, total - rightCount);
   const reserve = { right: right.slice(rightCount), wrong: wrong.slice(wrongCount) };
-  for (const { verdict } of [...reserve.right, ...reserve.wrong]) {
-    drops.add(SURPLUS, verdict.correct);
+  for (const candidate of [...reserve.right, ...reserve.wrong]) {
+    drops.add(SURPLUS, candidate.right);
   }
   const selected = [...right.slice(0, rightCount), ...wrong.slice(0, wrongCount)];
   return { selected: random.fork("order").shuffle(selected), reserve, dropped: drops.rows() };
@@ -122,18 +158,15 @@ export function unusable({ text, truncated }: Pick<Attempt, "text" | "truncated"
   return truncated ? "truncated" : null;
 }
 
-function tooPoor({ quality }: Attempt, minQuality: number | undefined): string | null {
+function tooPoor({ score }: Candidate, minQuality: number | undefined): string | null {
   if (minQuality === undefined) return null;
-  if (quality === undefined) return "reasoning not scored";
-  return quality.score < minQuality ? `reasoning scored below ${minQuality}` : null;
+  if (score === undefined) return "reasoning not scored";
+  return score < minQuality ? `reasoning scored below ${minQuality}` : null;
 }
 
-function sorted(attempts: readonly Attempt[]): Attempt[] {
-  const key = ({ problem, text }: Attempt): string => `${problem.id}\n${text}`;
-  return attempts
-    .map((attempt) => ({ attempt, key: key(attempt) }))
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map(({ attempt }) => attempt);
+function sorted(candidates: readonly Candidate[]): Candidate[] {
+  const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return [...candidates].sort((a, b) => compare(a.problem, b.problem) || compare(a.order, b.order));
 }
 
 /**
@@ -141,27 +174,27 @@ function sorted(attempts: readonly Attempt[]): Attempt[] {
  * neither kind is used up by the other.
  */
 function onePerProblem(
-  attempts: readonly Attempt[],
+  candidates: readonly Candidate[],
   rightShare: number,
   random: Random,
-): { kept: Attempt[]; rest: Attempt[] } {
-  const byProblem = groupBy(attempts, ({ problem }) => problem.id);
-  const [kept, rest]: Attempt[][] = [[], []];
+): { kept: Candidate[]; rest: Candidate[] } {
+  const byProblem = groupBy(candidates, ({ problem }) => problem);
+  const [kept, rest]: Candidate[][] = [[], []];
   for (const [id, group] of byProblem) {
     const draw = random.fork(id);
     const wantRight = draw.chance(rightShare);
-    const fitting = group.filter(({ verdict }) => verdict.correct === wantRight);
+    const fitting = group.filter(({ right }) => right === wantRight);
     const chosen = draw.pick(fitting.length > 0 ? fitting : group);
     kept.push(chosen);
-    rest.push(...group.filter((attempt) => attempt !== chosen));
+    rest.push(...group.filter((candidate) => candidate !== chosen));
   }
   return { kept, rest };
 }
 
 /** In an order of which every beginning has the strata in equal numbers, as far as they reach. */
-function spread(attempts: readonly Attempt[], random: Random): Attempt[] {
-  const strata = [...groupBy(attempts, ({ problem }) => stratumOf(problem))].map(([, group]) =>
-    random.fork(group[0].problem.family).shuffle(group),
+function spread(candidates: readonly Candidate[], random: Random): Candidate[] {
+  const strata = [...groupBy(candidates, ({ stratum }) => stratum)].map(([, group]) =>
+    random.fork(group[0].family).shuffle(group),
   );
   const order = random.fork("families").shuffle(strata);
   const rounds = Math.max(0, ...order.map((group) => group.length));

@@ -53,34 +53,36 @@ export function isStock(reflection: string): boolean {
 
 /**
  * Counts reflections that are nearly the same. Reflections of one set are compared by their words, numbers included: the same words
- * about other numbers are another calculation.
+ * about other numbers are another calculation. Of each kind its words are kept as numbers, some hundred bytes.
  * @param most how many of a kind there may be
  * @returns a function that says of each reflection in turn whether there were enough of its kind before it
  */
 export function createRepeatFilter(most: number): (reflection: string) => boolean {
-  const kinds: { words: readonly string[]; count: number }[] = [];
-  const places = new Map<string, number[]>();
+  if (most === Infinity) return () => false;
+  const kinds: { words: Uint32Array; count: number }[] = [];
+  const numbers = new Map<string, number>();
+  /** The kinds that have a word, by its number. */
+  const places: number[][] = [];
+  const numberOf = (word: string): number => {
+    const known = numbers.get(word);
+    if (known !== undefined) return known;
+    numbers.set(word, places.length);
+    return places.push([]) - 1;
+  };
   return (reflection) => {
-    const words = wordsOf(reflection);
+    const words = Uint32Array.from(wordsOf(reflection), numberOf);
     // Two texts that are ALIKE share more than four fifths of their words, so one of the rarest fifth too.
-    const rarest = [...words].sort((a, b) => countOf(places, a) - countOf(places, b));
+    const rarest = [...words].sort((a, b) => places[a].length - places[b].length);
     const probes = new Set(rarest.slice(0, Math.floor(words.length * (2 / ALIKE - 2)) + 1));
     for (const word of probes) {
-      const at = places.get(word)?.find((n) => similarity(kinds[n].words, words) >= ALIKE);
+      const at = places[word].find((n) => similarity(kinds[n].words, words) >= ALIKE);
       if (at !== undefined) return ++kinds[at].count > most;
     }
     const at = kinds.push({ words, count: 1 }) - 1;
-    for (const word of new Set(words)) {
-      const known = places.get(word);
-      if (known === undefined) places.set(word, [at]);
-      else known.push(at);
-    }
+    for (const word of new Set(words)) places[word].push(at);
     return false;
   };
 }
-
-const countOf = (places: ReadonlyMap<string, readonly number[]>, word: string): number =>
-  places.get(word)?.length ?? 0;
 
 function wordsOf(text: string): string[] {
   return (
@@ -89,15 +91,15 @@ function wordsOf(text: string): string[] {
 }
 
 /** Dice's coefficient of two lists of words as multisets, 0 to 1. */
-function similarity(a: readonly string[], b: readonly string[]): number {
+function similarity<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   if (a.length === 0 || b.length === 0) return 0;
-  const left = new Map<string, number>();
-  for (const word of a) left.set(word, (left.get(word) ?? 0) + 1);
+  const left = new Map<T, number>();
+  for (let i = 0; i < a.length; i++) left.set(a[i], (left.get(a[i]) ?? 0) + 1);
   let shared = 0;
-  for (const word of b) {
-    const count = left.get(word) ?? 0;
+  for (let i = 0; i < b.length; i++) {
+    const count = left.get(b[i]) ?? 0;
     if (count === 0) continue;
-    left.set(word, count - 1);
+    left.set(b[i], count - 1);
     shared++;
   }
   return (2 * shared) / (a.length + b.length);

@@ -3,9 +3,9 @@
  * may be the embedded one, a checkpoint, or a model behind a server.
  */
 import { existsSync } from "node:fs";
-import { appendJsonl, readJsonl, writeJsonl } from "../engine/files";
+import { appendJsonl, jsonlRows, mendJsonl } from "../engine/files";
 import { interrupted, interruptedAt } from "../engine/interrupt";
-import { chunk } from "../engine/lists";
+import { chunks, type List } from "../engine/lists";
 import { judge } from "../reflection/equality";
 import type { Attempt } from "../reflection/selection";
 import { parseResponse } from "../reflection/template";
@@ -46,49 +46,89 @@ export function attemptsOf(rows: readonly AttemptedProblem[]): Attempt[] {
   );
 }
 
-/** The mean of the problems' pass rates. */
-export function meanPassRate(rows: readonly AttemptedProblem[]): number {
-  return rows.reduce((sum, row) => sum + row.passRate, 0) / Math.max(1, rows.length);
+/** What came of asking a list of problems. */
+export interface AnswerReport {
+  /** Problems that the file has answers to. */
+  answered: number;
+  /** The mean of their pass rates. */
+  passRate: number;
+  unasked: UnaskedProblem[];
 }
 
 /**
  * Asks every problem `group` times and appends an {@link AttemptedProblem} for each to the file, in the problems' order within what
- * was open.
- * @returns all of the file's rows for these problems in their order, and the problems that could not be asked
+ * was open. Neither problems nor answers are kept in memory.
  * @throws Interrupted when the signal aborts, and whatever ends every request; what was answered is in the file
+ */
+export async function answerProblems(
+  engine: RolloutEngine,
+  problems: List<Problem>,
+  { file, batch = 64, onBegin, onProgress, ...request }: AttemptOptions,
+): Promise<AnswerReport> {
+  const earlier = passRatesIn(file);
+  const total = problems.length;
+  let [answered, sum] = [0, 0];
+  for (const { id } of problems) {
+    const rate = earlier.get(id);
+    if (rate === undefined) continue;
+    answered++;
+    sum += rate;
+  }
+  onBegin?.(answered, total);
+  const unasked: UnaskedProblem[] = [];
+  const keep = (problem: Problem, completions: readonly Completion[]): void => {
+    const row = attemptedProblem(problem, completions, engine.name);
+    appendJsonl(file, row);
+    answered++;
+    sum += row.passRate;
+  };
+  const mean = (): number => sum / Math.max(1, answered);
+  let done = answered;
+  for (const part of chunks(without(problems, earlier), batch)) {
+    const where = `attempts at problem ${done} of ${total}`;
+    if (request.signal?.aborted) throw interrupted(where);
+    const completions = await interruptedAt(where, request.signal, () =>
+      rolloutOrNull(engine, part, request),
+    );
+    if (completions !== null) part.forEach((problem, i) => keep(problem, completions[i]));
+    // One problem of the batch cannot be asked. The others' answers are in the client's cache.
+    else for (const problem of part) await askAlone(engine, problem, request, keep, unasked);
+    done += part.length;
+    onProgress?.(done, total, mean());
+  }
+  return { answered, passRate: mean(), unasked };
+}
+
+/** The pass rates of a file's problems, by their id. */
+function passRatesIn(file: string): Map<string, number> {
+  if (!existsSync(file)) return new Map();
+  mendJsonl(file);
+  const rates = new Map<string, number>();
+  for (const { problem, passRate } of jsonlRows<AttemptedProblem>(file))
+    rates.set(problem.id, passRate);
+  return rates;
+}
+
+function* without(problems: Iterable<Problem>, known: ReadonlyMap<string, unknown>) {
+  for (const problem of problems) if (!known.has(problem.id)) yield problem;
+}
+
+/**
+ * {@link answerProblems} for as many problems as fit in memory.
+ * @returns all of the file's rows for these problems in their order, and the problems that could not be asked
+ * @throws as `answerProblems`
  */
 export async function collectAttempts(
   engine: RolloutEngine,
   problems: readonly Problem[],
-  { file, batch = 64, onBegin, onProgress, ...request }: AttemptOptions,
+  options: AttemptOptions,
 ): Promise<{ attempted: AttemptedProblem[]; unasked: UnaskedProblem[] }> {
-  const earlier = existsSync(file) ? readJsonl<AttemptedProblem>(file) : [];
-  // A line that a crash cut short would swallow the one appended to it.
-  if (earlier.length > 0) writeJsonl(file, earlier);
-  const rows = new Map(earlier.map((row) => [row.problem.id, row]));
-  const open = problems.filter(({ id }) => !rows.has(id));
-  const asked = (): AttemptedProblem[] => problems.flatMap(({ id }) => rows.get(id) ?? []);
-  const unasked: UnaskedProblem[] = [];
-  let done = 0;
-  onBegin?.(problems.length - open.length, problems.length);
-  const keep = (problem: Problem, completions: readonly Completion[]): void => {
-    const row = attemptedProblem(problem, completions, engine.name);
-    appendJsonl(file, row);
-    rows.set(problem.id, row);
-  };
-  for (const part of chunk(open, batch)) {
-    const where = `attempts at problem ${problems.length - open.length + done} of ${problems.length}`;
-    if (request.signal?.aborted) throw interrupted(where);
-    const answered = await interruptedAt(where, request.signal, () =>
-      rolloutOrNull(engine, part, request),
-    );
-    if (answered !== null) part.forEach((problem, i) => keep(problem, answered[i]));
-    // One problem of the batch cannot be asked. The others' answers are in the client's cache.
-    else for (const problem of part) await askAlone(engine, problem, request, keep, unasked);
-    done += part.length;
-    onProgress?.(problems.length - open.length + done, problems.length, meanPassRate(asked()));
+  const { unasked } = await answerProblems(engine, problems, options);
+  const rows = new Map<string, AttemptedProblem>();
+  if (existsSync(options.file)) {
+    for (const row of jsonlRows<AttemptedProblem>(options.file)) rows.set(row.problem.id, row);
   }
-  return { attempted: asked(), unasked };
+  return { attempted: problems.flatMap(({ id }) => rows.get(id) ?? []), unasked };
 }
 
 async function rolloutOrNull(

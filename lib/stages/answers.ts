@@ -1,6 +1,6 @@
 /** Answers of an engine to benchmark questions, on disk the moment they are there: a run that was killed goes on at its next sample. */
 import { existsSync } from "node:fs";
-import { appendJsonl, readJsonl, writeJsonl } from "../engine/files";
+import { appendJsonl, mendJsonl, readJsonl } from "../engine/files";
 import { interrupted } from "../engine/interrupt";
 import { chunk, mapBounded } from "../engine/lists";
 import type { AskedProblem } from "../bench/ask";
@@ -115,8 +115,6 @@ function answerOf({ asked, key }: KeyedProblem, sample: number, completion: Comp
 /** By key and sample, the later of two of one name. */
 function readAnswers(file: string): Map<string, Answer> {
   if (!existsSync(file)) return new Map();
-  const rows = readJsonl<Answer>(file);
-  // A line that a crash cut short would swallow the one appended to it.
-  writeJsonl(file, rows);
-  return new Map(rows.map((row) => [`${row.key}/${row.sample}`, row]));
+  mendJsonl(file);
+  return new Map(readJsonl<Answer>(file).map((row) => [`${row.key}/${row.sample}`, row]));
 }

@@ -4,16 +4,18 @@
  */
 import { join } from "node:path";
 import type { Spec } from "../config";
-import { readJsonl, writeJsonl } from "../engine/files";
+import { jsonlRows, readJsonl, writeJsonl, writingJsonl } from "../engine/files";
 import { interruptedAt } from "../engine/interrupt";
-import { constructSamples, type ConstructionOptions } from "../reflection/construction";
+import { mapRows, type List } from "../engine/lists";
+import { constructInto, type ConstructionOptions } from "../reflection/construction";
 import type { ReasoningJudge } from "../reflection/reasoning-judge";
 import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { Attempt, DropRow } from "../reflection/selection";
 import type { Teacher } from "../reflection/teacher";
-import { attemptsOf, collectAttempts, type AttemptedProblem } from "../rollout/attempts";
+import { openAttempts } from "../rollout/attempt-file";
+import { answerProblems, attemptsOf, type AttemptedProblem } from "../rollout/attempts";
 import type { RolloutRequest } from "../rollout/engine";
-import { judgeAttempts } from "../rollout/judging";
+import { judgeInto } from "../rollout/judging";
 import type { Problem, ReflectionSample } from "../types";
 import {
   openStage,
@@ -39,8 +41,9 @@ export interface ConstructOptions
 }
 
 export interface ConstructionResult extends StageResult {
-  attempts: Attempt[];
-  samples: ReflectionSample[];
+  /** Read from disk when they are first looked at, as the samples are. */
+  readonly attempts: Attempt[];
+  readonly samples: ReflectionSample[];
   dropped: DropRow[];
   /** Teachings that a filter sent back, also those that were repeated with success. */
   rejected: DropRow[];
@@ -68,13 +71,14 @@ export function attemptRequest(
  * Writes `attempts.jsonl`, `samples.jsonl`, and as LLaMA-Factory reads them `reflection-sft.jsonl` and
  * `plain-cot-sft.jsonl`, into the run's folder.
  * @param policy of this lab, or one behind a server
- * @param problems what the policy is asked: the embedded SFT set, or what `readSources` has read
+ * @param problems what the policy is asked: the embedded SFT set, or what `readSources` has read. They are gone through several
+ * times and not held, so that a list that reads them from disk may be of any length
  * @throws TeacherStopped when a budget is used up before the end: the same call goes on with a larger one
  */
 export function constructData(
   spec: Spec,
   policy: PolicyRef | ServedPolicy,
-  problems: readonly Problem[],
+  problems: List<Problem>,
   teacher: Teacher,
   options: ConstructOptions = {},
 ): Promise<ConstructionResult> {
@@ -88,24 +92,31 @@ export function constructData(
   };
   const run = openStage(spec, "construct", inputs, options);
   const file = (name: string): string => join(run.folder, name);
-  const result = (summary: StageResult["summary"], cached: boolean): ConstructionResult => ({
-    run,
-    summary,
-    cached,
-    attempts: attemptsOf(readJsonl<AttemptedProblem>(file("attempts.jsonl"))),
-    samples: readJsonl<ReflectionSample>(file("samples.jsonl")),
-    dropped: readJsonl<DropRow>(file("dropped.jsonl")),
-    rejected: readJsonl<DropRow>(file("rejected.jsonl")),
-  });
+  const result = (summary: StageResult["summary"], cached: boolean): ConstructionResult => {
+    let attempts: Attempt[] | undefined;
+    let samples: ReflectionSample[] | undefined;
+    return {
+      ...{ run, summary, cached },
+      get attempts() {
+        return (attempts ??= attemptsOf(readJsonl<AttemptedProblem>(file("attempts.jsonl"))));
+      },
+      get samples() {
+        return (samples ??= readJsonl<ReflectionSample>(file("samples.jsonl")));
+      },
+      dropped: readJsonl<DropRow>(file("dropped.jsonl")),
+      rejected: readJsonl<DropRow>(file("rejected.jsonl")),
+    };
+  };
   return supervise(options, async (signal) => {
     if (run.summary !== undefined) return result(run.summary, true);
 
     // ---- attempts; those that an interrupted run has left are kept
-    const { attempted, unasked } = await withEngine(policy, (engine) =>
-      collectAttempts(engine, problems, {
+    const answers = file("attempts.jsonl");
+    const { unasked } = await withEngine(policy, (engine) =>
+      answerProblems(engine, problems, {
         ...attemptRequest(spec, policy, options.attempts),
         batch: CHUNK,
-        file: file("attempts.jsonl"),
+        file: answers,
         signal,
         onBegin: (earlier, total) =>
           options.watch?.begin?.(total, earlier === 0 ? [] : [{ step: earlier }]),
@@ -114,40 +125,50 @@ export function constructData(
     );
 
     // ---- the judge's scores, selection, reflections, filters; what a model has said is in its client's cache
-    const { samples, dropped, rejected, stopped } = await interruptedAt(
+    const { dropped, rejected, count } = await interruptedAt(
       "data construction after the attempts",
       signal,
       async () => {
-        const scored = judge && (await judgeAttempts(judge.model, attempted, { signal }));
-        if (scored !== undefined) writeJsonl(file("attempts.jsonl"), scored.rows);
-        return constructSamples({
-          attempts: attemptsOf(scored?.rows ?? attempted),
-          size: construction.target,
-          rightShare: construction.correctShare,
-          minQuality: judge?.least,
-          teacher,
-          policy: `${policy.name} ${policy.hash}`,
-          ...{ seed, tries, bounds, mostAlike, concurrency: options.concurrency, signal },
-          onSelected: options.onSelected,
-          onProgress: options.onLesson,
+        if (judge !== undefined) {
+          await writingJsonl(answers, (keep) =>
+            judgeInto(keep, judge.model, jsonlRows<AttemptedProblem>(answers), {
+              ...{ concurrency: options.concurrency, signal },
+            }),
+          );
+        }
+        let count = 0;
+        const report = await writingJsonl(file("samples.jsonl"), async (keep) => {
+          const taught = await constructInto(
+            (sample) => {
+              keep(sample);
+              count++;
+            },
+            openAttempts<AttemptedProblem>(answers, (row) => attemptsOf([row])),
+            {
+              size: construction.target,
+              rightShare: construction.correctShare,
+              minQuality: judge?.least,
+              teacher,
+              policy: `${policy.name} ${policy.hash}`,
+              ...{ seed, tries, bounds, mostAlike, concurrency: options.concurrency, signal },
+              onSelected: options.onSelected,
+              onProgress: options.onLesson,
+            },
+          );
+          if (taught.stopped !== undefined) throw taught.stopped;
+          return taught;
         });
+        return { ...report, count };
       },
     );
-    if (stopped !== undefined) throw stopped;
     writeJsonl(file("dropped.jsonl"), dropped);
     writeJsonl(file("rejected.jsonl"), rejected);
-    writeJsonl(
-      file("reflection-sft.jsonl"),
-      samples.map((sample) => toSharegpt(sample)),
-    );
-    writeJsonl(
-      file("plain-cot-sft.jsonl"),
-      samples.map((sample) => toPlainCot(sample)),
-    );
-    writeJsonl(file("samples.jsonl"), samples);
+    const samples = jsonlRows<ReflectionSample>(file("samples.jsonl"));
+    writeJsonl(file("reflection-sft.jsonl"), mapRows(samples, toSharegpt));
+    writeJsonl(file("plain-cot-sft.jsonl"), mapRows(samples, toPlainCot));
     const summary = run.finish({
       policy: policy.name,
-      ...{ steps: problems.length, samples: samples.length },
+      ...{ steps: problems.length, samples: count },
       ...(unasked.length === 0 ? {} : { unasked }),
     });
     return result(summary, false);

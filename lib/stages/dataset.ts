@@ -2,7 +2,8 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { sources } from "../../datasets/sources/index";
-import { contentHash, writeFileAtomic, writeJsonl } from "../engine/files";
+import { contentHash, jsonlRows, writeFileAtomic, writeJsonl } from "../engine/files";
+import { mapRows } from "../engine/lists";
 import {
   cardNumbers,
   cardText,
@@ -14,7 +15,8 @@ import { toPlainCot, toSharegpt } from "../reflection/records";
 import type { ReflectionSample } from "../types";
 
 export interface DatasetOptions extends Partial<Omit<CardOptions, "sources">> {
-  samples: readonly ReflectionSample[];
+  /** Gone through once; they may come from a file of any length. */
+  samples: Iterable<ReflectionSample>;
   /** Replaces what the folder holds of an earlier export. */
   folder: string;
   /** How the trained model will be asked: `paper` for large models, `reflect` for the embedded policy. */
@@ -41,17 +43,17 @@ export function exportDataset({
   dropped,
   rejected,
 }: DatasetOptions): CardNumbers {
-  const own = placeImages(samples, folder);
   const file = (name: string): string => join(folder, name);
+  writeJsonl(file("samples.jsonl"), placeImages(samples, folder));
+  const own = jsonlRows<ReflectionSample>(file("samples.jsonl"));
   writeJsonl(
     file("reflection.jsonl"),
-    own.map((sample) => toSharegpt(sample, { style })),
+    mapRows(own, (sample) => toSharegpt(sample, { style })),
   );
   writeJsonl(
     file("plain-cot.jsonl"),
-    own.map((sample) => toPlainCot(sample, { style: SINGLE[style] })),
+    mapRows(own, (sample) => toPlainCot(sample, { style: SINGLE[style] })),
   );
-  writeJsonl(file("samples.jsonl"), own);
   const info = {
     srpo_reflection: datasetInfo("reflection.jsonl"),
     srpo_plain_cot: datasetInfo("plain-cot.jsonl"),
@@ -60,8 +62,8 @@ export function exportDataset({
   const numbers = cardNumbers(own);
   const card = { ...numbers, dropped, rejected };
   writeFileAtomic(file("card.json"), JSON.stringify(card, null, 2) + "\n");
-  const stated = { title, sources: statedSources(own), dropped, rejected };
-  writeFileAtomic(file("README.md"), cardText(own, stated));
+  const stated = { title, sources: statedSources(numbers), dropped, rejected };
+  writeFileAtomic(file("README.md"), cardText(numbers, stated));
   return numbers;
 }
 
@@ -79,7 +81,10 @@ function datasetInfo(name: string): Record<string, unknown> {
 }
 
 /** The samples with their pictures copied below the folder, each picture once, named by its content. */
-function placeImages(samples: readonly ReflectionSample[], folder: string): ReflectionSample[] {
+function* placeImages(
+  samples: Iterable<ReflectionSample>,
+  folder: string,
+): Generator<ReflectionSample> {
   const placed = new Map<string, string>();
   mkdirSync(join(folder, "images"), { recursive: true });
   const place = (path: string): string => {
@@ -90,16 +95,17 @@ function placeImages(samples: readonly ReflectionSample[], folder: string): Refl
     placed.set(path, name);
     return name;
   };
-  return samples.map((sample) => ({
-    ...sample,
-    problem: { ...sample.problem, images: sample.problem.images.map(place) },
-  }));
+  for (const sample of samples) {
+    yield {
+      ...sample,
+      problem: { ...sample.problem, images: sample.problem.images.map(place) },
+    };
+  }
 }
 
-function statedSources(samples: readonly ReflectionSample[]): CardOptions["sources"] {
-  const names = [...new Set(samples.map(({ problem }) => problem.source))].sort();
+function statedSources({ sources: counts }: CardNumbers): CardOptions["sources"] {
   return Object.fromEntries(
-    names.map((name) => {
+    Object.keys(counts).map((name) => {
       const source = sources.find((candidate) => candidate.name === name);
       const drawn = { title: "visual-math, drawn by SRPO Lab", licence: "MIT" };
       const unknown = { title: name, licence: "not stated" };

@@ -1,4 +1,5 @@
 /** The embedded problem sets of a spec, drawn to disk on first use, and what determines a set of problems. */
+import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import {
   generateItems,
@@ -7,7 +8,8 @@ import {
   type VisualMathItem,
 } from "../../datasets/visual-math/problems";
 import type { Spec } from "../config";
-import { canonicalJson, contentHash } from "../engine/files";
+import { canonicalJson } from "../engine/files";
+import type { List } from "../engine/lists";
 import { pictureCache } from "../paths";
 import type { Problem } from "../types";
 
@@ -33,20 +35,25 @@ export async function loadProblems(
 }
 
 /** Where the lists come from that were given out. */
-const origins = new WeakMap<readonly Problem[], Record<string, unknown>>();
+const origins = new WeakMap<List<Problem>, Record<string, unknown>>();
 
 /**
  * What determines a list of problems, for a run's inputs: what it was drawn from, or its content where it is a list of the
  * user's own. Where the pictures lie does not count.
  */
-export function problemsIdentity(problems: readonly Problem[]): Record<string, unknown> {
+export function problemsIdentity(problems: List<Problem>): Record<string, unknown> {
   const known = origins.get(problems);
   if (known !== undefined) return known;
-  const content = problems.map((problem) => ({
-    ...problem,
-    images: problem.images.map((path) => basename(path)),
-  }));
-  return { problems: contentHash(canonicalJson(content)), count: problems.length };
+  // The hash of them all as one JSON array, which would be too long for a string.
+  const sha = createHash("sha256");
+  let between = "[";
+  for (const problem of problems) {
+    const images = problem.images.map((path) => basename(path));
+    sha.update(between + canonicalJson({ ...problem, images }));
+    between = ",";
+  }
+  sha.update(between === "[" ? "[]" : "]");
+  return { problems: sha.digest("hex").slice(0, 12), count: problems.length };
 }
 
 /** What determines an embedded set's problems, for a run's inputs; other sets' sizes do not count. */

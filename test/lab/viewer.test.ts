@@ -150,6 +150,16 @@ describe("viewer", () => {
     assert.match(html, /The carry was lost/);
   });
 
+  it("lists the choices of a question that does not list them itself", async () => {
+    const problem = { ...sample().problem, choices: ["<b>", "62"] };
+    const bundle = await samplesBundle([sample({ problem })]);
+    assert.match(String(bundle["text/html"]), /<div>\(A\) &#60;b&#62; &nbsp; \(B\) 62<\/div>/);
+    assert.match(String(bundle["text/plain"]), /\n\(B\) 62\n/);
+    const listed = { ...problem, question: "Which?\n(A) 1\n(B) 62" };
+    const again = await samplesBundle([sample({ problem: listed })]);
+    assert.doesNotMatch(String(again["text/html"]), /&nbsp; \(B\)/);
+  });
+
   it("puts pictures and captions of many problems on one sheet", async () => {
     const problem = { ...sample().problem, level: 2 };
     const lost = { ...problem, id: "lost", images: [join(folder, "none.png")] };

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { anyLength, leakOf, rejectionOf } from "../../lib/reflection/filters";
+import { join } from "node:path";
+import { readJsonl } from "../../lib/engine/files";
+import { projectRoot } from "../../lib/paths";
+import { judge } from "../../lib/reflection/equality";
+import { anyLength, rejectionOf } from "../../lib/reflection/filters";
+import { leakOf } from "../../lib/reflection/leaks";
 import type { Problem, ReflectionSample } from "../../lib/types";
 import { rightAttempt, sums, wrongAttempt } from "./stage-one";
 
@@ -87,6 +92,8 @@ describe("reflection/filters", () => {
     );
     const attempt = { ...said, text: said.think };
     assert.equal(rejectionOf(sampleOf({ reflection, attempt }), anyLength), null);
+    assert.equal(leakOf("It must be (A).", letter, "A bar is <answer>B</answer>"), NAMES);
+    assert.equal(leakOf("It must be (A).", letter, "A bar is <answer>A</answer>"), null);
     const { verdict } = rightAttempt(sums);
     const right = { verdict, attempt: { text: "So 61.", think: "So 61.", answer: "61" } };
     const praise = { ...right, reflection: "The sum 61 rests on the carry from 4+7=11." };
@@ -147,5 +154,65 @@ describe("reflection/filters", () => {
     );
     assert.match(of({ reflection: "There is a mistake in the solution." }), /stock phrase/);
     assert.match(of({ reflection: `${reflection} <image>` }), /mark of a picture/);
+  });
+
+  describe("on reflections that were labelled by hand", () => {
+    const problems: Record<string, Partial<Problem>> = {
+      sum: {},
+      small: { answer: "7", question: "How often does the small one fit?", reading: "" },
+      neg: { answer: "-3", question: "Solve x+8=5.", reading: "" },
+      half: { answer: "1/2", question: "Which part is shaded?", reading: "" },
+      thousand: { answer: "1200", question: "How many in all?", reading: "" },
+      stated: { answer: "34", question: "How tall is the second of the bars 27 and 34?" },
+      colour: { answer: "red", answerType: "text", question: "Which wedge?", reading: "" },
+      yes: { answer: "Yes", answerType: "text", question: "Is the second taller?", reading: "" },
+      letter: {
+        ...{ answer: "B", answerType: "choice", question: "Which line?", reading: "" },
+        choices: ["the rising line", "the falling line"],
+      },
+    };
+    const wrongAnswers: Record<string, string> = { colour: "blue", yes: "no", letter: "A" };
+    const kinds: Record<string, RegExp> = {
+      leak: /given answer|names the gold/,
+      flaw: /names no flaw/,
+      contradiction: /verdict is not|another answer/,
+    };
+    interface Labelled {
+      problem: string;
+      right: boolean;
+      label: string;
+      reflection: string;
+    }
+    const rows = readJsonl<Labelled>(
+      join(projectRoot, "test/fixtures/reflection/labelled-reflections.jsonl"),
+    );
+    const kindOf = ({ problem: name, right, reflection }: Labelled): string => {
+      const problem: Problem = { ...sums, ...problems[name] };
+      const answer = right ? problem.answer : (wrongAnswers[name] ?? "51");
+      const attempt = { text: "", think: "The bars are 34 and 27. So.", answer };
+      const sample = sampleOf({
+        ...{ problem, attempt: { ...attempt, text: right ? `So ${answer}.` : "" }, reflection },
+        ...{ verdict: judge(answer, problem), second: { think: "So.", answer: problem.answer } },
+      });
+      const reason = rejectionOf(sample, anyLength);
+      if (reason === null) return "good";
+      return Object.keys(kinds).find((kind) => kinds[kind].test(reason)) ?? reason;
+    };
+
+    it("miss few of each kind, and take few honest ones for one", () => {
+      const found = rows.map((row) => ({ ...row, kind: kindOf(row) }));
+      const tell = (some: typeof found): string =>
+        some.map((row) => `${row.label} taken for ${row.kind}: ${row.reflection}`).join("\n");
+      for (const kind of Object.keys(kinds)) {
+        const labelled = found.filter(({ label }) => label === kind);
+        const missed = labelled.filter((row) => row.kind === "good");
+        const elsewhere = labelled.filter((row) => row.kind !== "good" && row.kind !== kind);
+        assert.ok(missed.length <= 0.05 * labelled.length, tell(missed));
+        assert.ok(elsewhere.length <= 0.2 * labelled.length, tell(elsewhere));
+      }
+      const honest = found.filter(({ label }) => label === "good");
+      const refused = honest.filter(({ kind }) => kind !== "good");
+      assert.ok(refused.length <= 0.05 * honest.length, tell(refused));
+    });
   });
 });

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fault, LabError } from "../../engine/errors";
 import { canonicalJson, contentHash } from "../../engine/files";
 import { interrupted } from "../../engine/interrupt";
+import { createGate } from "../../engine/lists";
 import {
   addUsage,
   BudgetReached,
@@ -19,7 +20,7 @@ import {
   type Usage,
 } from "./cost";
 import { bodyOf, readReply, serverAddress, type ChatRequest } from "./protocol";
-import { memoryReplyCache, openReplyCache, type StoredReply } from "./reply-cache";
+import { memoryReplyCache, openReplyCache, type ReplyCache, type StoredReply } from "./reply-cache";
 import { backoff, post, type Outcome } from "./transport";
 
 export interface ChatReply extends StoredReply {
@@ -41,8 +42,8 @@ export interface ClientOptions {
   attempts?: number;
   /** First wait after a failure; it doubles from attempt to attempt. */
   retryBaseMs?: number;
-  /** Folder of replies; without one they live as long as the client. */
-  cache?: string;
+  /** Folder of replies, or one that is open, for clients that share a budget; without one they live as long as the client. */
+  cache?: string | ReplyCache;
   prices?: Prices;
   /** Holds for everything that is in the cache's folder, earlier processes' calls included. */
   budget?: Budget;
@@ -115,7 +116,10 @@ export function createChatClient(options: ClientOptions): ChatClient {
   /** Some servers repeat the key that they refuse. */
   const withoutKey = (text: string): string => (key === "" ? text : text.replaceAll(key, "[key]"));
 
-  const cache = options.cache === undefined ? memoryReplyCache() : openReplyCache(options.cache);
+  const cache =
+    typeof options.cache === "string"
+      ? openReplyCache(options.cache)
+      : (options.cache ?? memoryReplyCache());
   const underWay = new Map<string, Promise<StoredReply>>();
   const enter = createGate(concurrency);
   const counts = { cached: 0, retries: 0, lost: 0 };
@@ -311,23 +315,6 @@ function budgetReached(
       try: "a larger budget; what was paid for is in the cache and is not paid again",
     }).message,
   );
-}
-
-/** Lets at most `limit` pieces of work run at a time, in the order in which they came. */
-function createGate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let free = limit;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free++;
-      else next();
-    }
-  };
 }
 
 async function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -56,6 +56,9 @@ export async function estimateUsage({ messages, maxTokens }: ChatRequest): Promi
 /** About how many tokens a text has. */
 export const countText = (text: string): number => Math.ceil(text.length / CHARACTERS);
 
+/** About how long a text of so many tokens is. */
+export const charactersOf = (tokens: number): number => Math.floor(tokens * CHARACTERS);
+
 async function pictureTokens(url: string): Promise<number> {
   const [, base64] = /^data:[^,]*;base64,(.*)$/s.exec(url) ?? [];
   if (base64 === undefined) return MOST;

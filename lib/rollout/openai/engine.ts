@@ -70,7 +70,7 @@ export function createOpenAiEngine(
 
 /** The requests that a rollout makes, for an estimate of what it costs. */
 export async function* rolloutRequests(
-  problems: readonly Problem[],
+  problems: Iterable<Problem>,
   request: RolloutRequest,
 ): AsyncGenerator<ChatRequest> {
   for (const problem of problems) {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { appendJsonl, readJsonl, writeFileAtomic, writeJsonl } from "../../engine/files";
+import { appendJsonl, jsonlRows, mendJsonl, writeFileAtomic } from "../../engine/files";
 import type { Usage } from "./cost";
 
 /** What is kept of a server's reply. */
@@ -28,17 +28,10 @@ export interface ReplyCache {
 export function openReplyCache(folder: string): ReplyCache {
   const ledger = join(folder, "paid.jsonl");
   const place = (key: string): string => join(folder, key.slice(0, 2), `${key}.json`);
-  const total = { promptTokens: 0, completionTokens: 0, calls: 0 };
-  const count = ({ promptTokens, completionTokens }: Usage): void => {
-    total.promptTokens += promptTokens;
-    total.completionTokens += completionTokens;
-    total.calls++;
-  };
+  const { count, total } = createTally();
   if (existsSync(ledger)) {
-    const rows = readJsonl<Usage & { key: string }>(ledger);
-    // A line that a crash cut short would swallow the one appended to it.
-    writeJsonl(ledger, rows);
-    rows.forEach(count);
+    mendJsonl(ledger);
+    for (const row of jsonlRows<Usage>(ledger)) count(row);
   }
   return {
     get: (key) => {
@@ -58,17 +51,23 @@ export function openReplyCache(folder: string): ReplyCache {
 /** The same without a disk: a notebook that does not name a folder still pays once a process. */
 export function memoryReplyCache(): ReplyCache {
   const replies = new Map<string, StoredReply>();
+  const { count, total } = createTally();
   return {
     get: (key) => replies.get(key) ?? null,
-    put: (key, reply) => void replies.set(key, reply),
-    paid: () =>
-      [...replies.values()].reduce(
-        (sum, { usage }) => ({
-          promptTokens: sum.promptTokens + usage.promptTokens,
-          completionTokens: sum.completionTokens + usage.completionTokens,
-          calls: sum.calls + 1,
-        }),
-        { promptTokens: 0, completionTokens: 0, calls: 0 },
-      ),
+    put: (key, reply) => {
+      replies.set(key, reply);
+      count(reply.usage);
+    },
+    paid: () => ({ ...total }),
   };
+}
+
+function createTally() {
+  const total = { promptTokens: 0, completionTokens: 0, calls: 0 };
+  const count = ({ promptTokens, completionTokens }: Usage): void => {
+    total.promptTokens += promptTokens;
+    total.completionTokens += completionTokens;
+    total.calls++;
+  };
+  return { total, count };
 }

@@ -36,7 +36,7 @@ export interface ServerTeacherOptions extends StructuredOptions {
 /** A teacher or judge over a server says beforehand what it would cost. */
 export interface Estimated {
   /** What one request about each attempt would use at most; requests that are repeated with a reason come on top. */
-  estimate(attempts: readonly Attempt[]): Promise<Estimate>;
+  estimate(attempts: Iterable<Attempt>): Promise<Estimate>;
 }
 
 const CUT_OFF = "the reply was cut off by the token limit; be briefer";
@@ -117,7 +117,7 @@ export function createServerJudge(
 }
 
 async function* requestsOf(
-  attempts: readonly Attempt[],
+  attempts: Iterable<Attempt>,
   request: (lesson: Lesson) => Promise<ChatRequest>,
 ): AsyncGenerator<ChatRequest> {
   for (const attempt of attempts) yield await request(lessonOf(attempt));

@@ -1,15 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import {
-  createWriteStream,
-  mkdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { once } from "node:events";
+import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { readBenchmarks } from "../../../datasets/sources/contamination";
@@ -20,6 +10,7 @@ import { normalizeQuestion } from "../../../datasets/sources/text";
 import { Interrupted } from "../../../lib/engine/interrupt";
 import { temporaryFolder } from "../../policy/fixture";
 import { drawPicture, jsonl, readAll, writeText } from "./files";
+import { partsOn, peakOf, writeAttempts, writeLlavaCot } from "./memory";
 
 describe("readJsonRecords", function () {
   this.timeout(60_000);
@@ -371,32 +362,37 @@ describe("readSources", function () {
     const signal = AbortSignal.abort();
     await assert.rejects(readAll("records", path, { signal }), Interrupted);
   });
+});
 
-  it("needs less than 300 MB for a JSON array of 64 MB", async function () {
-    this.timeout(300_000);
-    const path = join(root, "large.json");
-    const out = createWriteStream(path);
-    const filler = "on the shelf behind the counter ".repeat(48);
-    for (let i = 0; i < 40_000; i++) {
-      const text = `${i === 0 ? "[" : ","}${JSON.stringify(row(i, { question: `How many ${filler} ${i}?` }))}\n`;
-      if (!out.write(text)) await once(out, "drain");
+describe("memory", function () {
+  this.timeout(300_000);
+  const root = temporaryFolder();
+
+  it("of reading does not grow with the records' length, and stays far below 300 MB", async () => {
+    const peaks: number[] = [];
+    for (const words of [10, 400]) {
+      const { source, path, megabytes } = await writeLlavaCot(root, 6000, { words, pictures: 50 });
+      const read = ["data", "read", "--source", source, "--path", path, "--limit", "100"];
+      const { rows, megabytes: peak } = await peakOf(read, root);
+      assert.equal(rows, 100);
+      assert.ok(words === 10 || megabytes > 40, `a file of ${megabytes} MB`);
+      peaks.push(peak);
     }
-    out.end("]");
-    await once(out, "close");
-    const script = `
-      const { readSources } = require(${JSON.stringify(require.resolve("../../../datasets/sources/read"))});
-      void (async () => {
-        const inputs = [{ source: "records", path: ${JSON.stringify(path)}, images: ${JSON.stringify(root)} }];
-        const { problems } = await readSources({ inputs, seed: 1 });
-        let count = 0;
-        for await (const _ of problems()) count++;
-        console.log(JSON.stringify({ count, megabytes: process.resourceUsage().maxRSS / 1024 }));
-      })();`;
-    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
-    rmSync(path);
-    const { count, megabytes } = JSON.parse(stdout || `{"error":${JSON.stringify(stderr)}}`);
-    assert.equal(count, 40_000);
-    assert.ok(megabytes < 300, `${megabytes} MB`);
+    assert.ok(peaks[1] < 220 && peaks[1] - peaks[0] < 40, `${peaks.join(" and ")} MB`);
+  });
+
+  it("of the parts after it does not hold their rows", async () => {
+    const peaks: Record<string, number[]> = { select: [], reflect: [], export: [] };
+    for (const count of [500, 8000]) {
+      const attempts = await writeAttempts(root, count, { words: 2500 });
+      for (const [name, args] of Object.entries(partsOn(attempts, root))) {
+        peaks[name].push((await peakOf(args, root)).megabytes);
+      }
+    }
+    // The larger file has 90 MB more.
+    for (const [name, [few, many]] of Object.entries(peaks)) {
+      assert.ok(many - few < 60, `${name}: ${few} and ${many} MB`);
+    }
   });
 });
 
