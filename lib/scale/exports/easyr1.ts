@@ -2,6 +2,8 @@
  * EasyR1 (0.3.2 and main of 2026): parquet with a plain question, a prompt template in Jinja, and a batched reward, to which it
  * hands the answer column and nothing else.
  */
+import { anyOf, jsonSteps, yamlSteps } from "../logs/lines";
+import { VERL_NAMES } from "../logs/names";
 import { SYSTEM_PROMPTS } from "../../reflection/prompts";
 import { SHIM_FILE } from "../shims";
 import { imageCells, imagesOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
@@ -58,6 +60,16 @@ export const target: ExportTarget = {
       const parts = { system: extra.system, question, label: String(row.answer), images };
       return readRow(parts, extra.index, extra.problem);
     }),
+  log: {
+    reader: () => anyOf(jsonSteps(), yamlSteps()),
+    names: {
+      ...VERL_NAMES,
+      // The mean negative log-probability of the tokens, as the lab has it of engines that tell no entropies.
+      "actor/entropy_loss": "entropy",
+      "actor/pg_clipfrac_higher": "clip_ratio/region_mean",
+    },
+    rewards: "reward/",
+  },
   files: (plan) => ({
     files: {
       "config.yaml": renderYaml(settings(plan)),

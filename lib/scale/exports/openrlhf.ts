@@ -5,6 +5,7 @@
  * A system prompt and a user's message must both be texts: of a text and a list of parts Arrow could make no column. OpenRLHF
  * itself turns `<image>` into a part.
  */
+import { dictionarySteps } from "../logs/lines";
 import { chat, chatOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
 import { jsonlRows, writeJsonlRows } from "./jsonl";
 import { checkCommon, divisorNote, epochs, filters, must } from "./target";
@@ -43,6 +44,23 @@ export const target: ExportTarget = {
         row.problem,
       );
     }),
+  log: {
+    reader: () => dictionarySteps(),
+    names: {
+      "rollout/reward_mean": "reward",
+      "rollout/reward_std": "reward_std",
+      "rollout/response_length_mean": "completions/mean_length",
+      "rollout/truncated_rate": "completions/clipped_ratio",
+      policy_loss: "loss",
+      entropy_loss: "entropy",
+      actor_grad_norm: "grad_norm",
+      actor_lr: "learning_rate",
+      ppo_kl: "approx_kl",
+      ppo_clip_ratio: "clip_ratio/region_mean",
+      "timing/step_total": "step_time",
+    },
+    rewards: "",
+  },
   files: (plan) => ({
     files: {
       "launch.sh": launchScript(

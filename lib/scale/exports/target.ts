@@ -7,6 +7,8 @@ import { fault } from "../../engine/errors";
 import type { PromptStyle } from "../../reflection/prompts";
 import type { RewardConfig, RewardPreset } from "../../reflection/reward-config";
 import type { ReflectionSample, Problem } from "../../types";
+import type { LineReader } from "../logs/lines";
+import type { MetricNames } from "../logs/names";
 
 export type SetName = "train" | "test";
 
@@ -76,6 +78,14 @@ export interface ExportTarget {
   readRows(path: string, folder: string): AsyncIterable<ReadRow>;
   /** @throws LabError for a setting that the target cannot do */
   files(plan: ExportPlan): TargetFiles;
+  /** How its program's log is read back. */
+  log: TargetLog;
+}
+
+/** What a program logs of its steps. */
+export interface TargetLog extends MetricNames {
+  /** Starts reading a log of a training with this spec. */
+  reader(spec: Spec): LineReader;
 }
 
 /** Refuses a setting that the target has nothing for. */

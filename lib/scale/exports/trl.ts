@@ -2,6 +2,7 @@
  * TRL 1.16: parquet with chat messages and pictures that `datasets` decodes, a YAML for `trl grpo`, and the reward as a function
  * that it imports by name.
  */
+import { anyOf, countedDictionaries, jsonSteps } from "../logs/lines";
 import { SHIM_FILE } from "../shims";
 import { chat, chatOf, imageCells, imagesOf, mapRows, readRow } from "./columns";
 import { IMAGES, MESSAGES, parquetRows, writeParquet } from "./parquet";
@@ -65,6 +66,12 @@ export const target: ExportTarget = {
       const parts = { system, question, label: String(row.label), images: imagesOf(row.images) };
       return readRow(parts, row.index, row.problem);
     }),
+  // It logs once a generation, and counts optimiser steps.
+  log: {
+    reader: ({ grpo }) => anyOf(countedDictionaries(1), jsonSteps(grpo.miniBatches)),
+    names: {},
+    rewards: "srpo/",
+  },
   files: (plan) => ({
     files: {
       "grpo.yaml": renderYaml(settings(plan)),

@@ -4,6 +4,8 @@
  * verl keeps `use_v1`, its trainer of 0.9. Its filter of groups drops those without variance of a metric and draws others in
  * their place; with 0 and 1 as metric that is the band of the spec where the band excludes exactly those.
  */
+import { anyOf, consoleSteps, jsonSteps } from "../logs/lines";
+import { VERL_NAMES } from "../logs/names";
 import { SHIM_FILE } from "../shims";
 import {
   chat,
@@ -76,6 +78,8 @@ export const target: ExportTarget = {
       const question = unmarked(user, images.length);
       return readRow({ system, question, label: ground_truth, images }, index, problem);
     }),
+  // Of the reward's numbers verl logs the score alone while it trains; the rest is in output/rollouts.
+  log: { reader: () => anyOf(consoleSteps(), jsonSteps()), names: VERL_NAMES },
   files: (plan) => ({ files: { "launch.sh": launch(plan) }, differences: differences(plan) }),
 };
 
