@@ -95,6 +95,19 @@ describe("logs of trainers", () => {
     assert.equal(first["reflection/present"], 0.625);
   });
 
+  it("transformers', beside a bar and other dictionaries; what comes after a step is its own", () => {
+    const lines = [
+      "{'learning_rate': 5}",
+      "100%|##| 1/1 [00:01<00:00]{'loss': '0.5', 'grad_norm': 'nan', 'epoch': 1}",
+      "{'eval_loss': '0.4'}",
+      "{'train_runtime': '9', 'train_loss': '0.5'}",
+    ];
+    assert.deepEqual(
+      [...read("llamafactory", lines.join("\n"))],
+      [[10, { loss: 0.5, epoch: 1, eval_loss: 0.4, train_runtime: 9, train_loss: 0.5 }]],
+    );
+  });
+
   it("of a log history, whose steps are the optimiser's", () => {
     const history = [
       { loss: 0.1, reward: 1, step: 8 },

@@ -47,15 +47,15 @@ export function dictionarySteps(): LineReader {
 
 /**
  * transformers' console: `{'loss': '0.1', 'reward': '1.2'}`, which names no step. Every line with a loss is the next one;
- * an evaluation, and the summary at the end, belong to the step before.
+ * an evaluation, and the summary at the end, belong to the step before. A progress bar may stand in the same line.
  * @param stride steps between two lines
  */
 export function countedDictionaries(stride: number): LineReader {
   let count = 0;
   return (line) => {
-    if (!/^\{'[^']+': .*\}\s*$/.test(line)) return undefined;
-    const values = numbers(fieldsOf(line));
-    if (Object.keys(values).length === 0) return undefined;
+    const [dictionary] = /\{'\w+': [^{}]*\}\s*$/.exec(line) ?? [];
+    if (dictionary === undefined || !/'(?:\w+_)?loss': /.test(dictionary)) return undefined;
+    const values = numbers(fieldsOf(dictionary));
     if ("loss" in values) count++;
     return { step: count * stride, values };
   };

@@ -134,7 +134,9 @@ function openRemote(job: string, { folder, root = runsFolder(), watch }: RemoteR
     rows.set(step, metrics);
     const history = [...rows].filter(([at]) => at <= step).map(([, row]) => row);
     const notes = target.trains === "rl" ? healthNotes(history, spec.grpo) : [];
-    took = history.reduce((sum, { step_time: seconds = 0 }) => sum + seconds, 0);
+    took =
+      metrics.train_runtime ??
+      history.reduce((sum, { step_time: seconds = 0 }) => sum + seconds, 0);
     run.metrics({ step, ...metrics });
     for (const note of notes) run.note({ step, ...note });
     if (begun) watch?.step?.(step, metrics, notes);
