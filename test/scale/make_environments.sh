@@ -26,7 +26,7 @@ for name in "${@:-export ray verl trl}"; do
       trl) make trl trl==1.16.0 torch==2.15.0 torchvision==0.29.2 pillow ;;
       verl)
         make verl "ray[default]==2.60.0" torch==2.15.0 torchvision==0.29.2 "transformers==5.10.4" tensordict==0.10.0 \
-          datasets==5.2.0 hydra-core codetiming dill torchdata accelerate pylatexenc pillow qwen-vl-utils orjson
+          datasets==5.2.0 hydra-core codetiming dill torchdata accelerate pylatexenc pillow qwen-vl-utils orjson "virtualenv<21"
         # Without what it logs to and what it runs on GPUs.
         "$envs/verl/bin/pip" install --quiet --no-deps verl==0.9.1
         ;;

@@ -165,7 +165,7 @@ describe("Ray", function () {
         mkdirSync(join(out, "bin"));
         const shim = `#!/bin/sh\nif [ "$1" = -m ]; then shift 2; set -- verl_job.py "$@"; fi\nexec ${verl} "$@"\n`;
         writeFileSync(join(out, "bin/python3"), shim);
-        const cache = "data.cache_dir=$PWD/cache data.filter_overlong_prompts_workers=1";
+        const cache = "+data.cache_dir=$PWD/cache data.filter_overlong_prompts_workers=1";
         const id = await client.submit({
           folder: out,
           entrypoint: `chmod +x bin/python3; export HF_HOME=$PWD/hf PATH=$PWD/bin:$PATH; bash launch.sh ${cache}`,

@@ -13,14 +13,16 @@ import {
   divisorNote,
   epochs,
   filters,
+  lossOf,
   must,
+  replacedGroupsNote,
   type ExportPlan,
   type ExportTarget,
 } from "./target";
-import { HERE, launchScript, renderYaml, REWARD_CHECK, rewardUrlLine, type Yaml } from "./text";
+import { HERE, launchScript, renderYaml, rewardChecks, type Yaml } from "./text";
 
 /** The losses that EasyR1 has too: which loss, and how tokens are averaged. */
-const LOSSES: Readonly<Record<string, { type: string; mean: string } | undefined>> = {
+const LOSSES: Readonly<Record<string, { type: string; mean: string }>> = {
   grpo: { type: "default", mean: "seq" },
   dapo: { type: "default", mean: "token" },
   gspo: { type: "gspo", mean: "seq" },
@@ -84,15 +86,13 @@ export const target: ExportTarget = {
           `worker.reward.reward_function=${HERE}/${SHIM_FILE}:compute_score`,
           `trainer.save_checkpoint_path=${HERE}/output`,
         ],
-        { checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK] },
+        { checks: rewardChecks(plan.rewardUrl) },
       ),
     },
     differences: [
       "The system prompt stands at the head of the user's message.",
       ...divisorNote(plan.spec, "1e-6"),
-      ...(filters(plan.spec)
-        ? ["Groups that the filter drops are replaced by others, where the lab leaves them out."]
-        : []),
+      ...replacedGroupsNote(plan.spec, "the filter drops"),
     ],
   }),
 };
@@ -101,8 +101,7 @@ export const target: ExportTarget = {
 export function settings({ spec, train, test }: ExportPlan): { readonly [key: string]: Yaml } {
   checkCommon("easyr1", spec);
   const { grpo, cluster, seed } = spec;
-  const loss = LOSSES[grpo.loss];
-  must("easyr1", loss !== undefined, "grpo.loss", grpo.loss, Object.keys(LOSSES).join(", "));
+  const loss = lossOf("easyr1", spec, LOSSES);
   must("easyr1", !grpo.maskTruncated, "grpo.maskTruncated", true, "false");
   must("easyr1", grpo.scaleRewards === "group", "grpo.scaleRewards", grpo.scaleRewards, "group");
   must("easyr1", grpo.entropyCoef === 0, "grpo.entropyCoef", grpo.entropyCoef, "0");
@@ -136,8 +135,8 @@ export function settings({ spec, train, test }: ExportPlan): { readonly [key: st
         micro_batch_size_per_device_for_update: 1,
         micro_batch_size_per_device_for_experience: 2,
         max_grad_norm: grpo.maxGradNorm,
-        loss_type: loss?.type ?? "",
-        loss_avg_mode: loss?.mean ?? "",
+        loss_type: loss.type,
+        loss_avg_mode: loss.mean,
         clip_ratio_low: grpo.clipLow,
         clip_ratio_high: grpo.clipHigh,
         model: {

@@ -11,10 +11,11 @@ import {
   divisorNote,
   filters,
   must,
+  pixelNote,
   type ExportPlan,
   type ExportTarget,
 } from "./target";
-import { HERE, launchScript, renderYaml, REWARD_CHECK, rewardUrlLine, type Yaml } from "./text";
+import { HERE, launchScript, renderYaml, rewardChecks, type Yaml } from "./text";
 
 const COLUMNS = {
   prompt: MESSAGES,
@@ -80,7 +81,7 @@ export const target: ExportTarget = {
           ...["trl", "grpo", "--config", `${HERE}/grpo.yaml`, "--dataset_name", `${HERE}/data`],
           ...["--output_dir", `${HERE}/output`, ...processes(plan.spec)],
         ],
-        { checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK] },
+        { checks: rewardChecks(plan.rewardUrl) },
       ),
     },
     differences: differences(plan),
@@ -166,6 +167,6 @@ function differences({ spec }: ExportPlan): string[] {
     ...divisorNote(spec, "1e-4"),
     "TRL trains the vision tower as well; with --use_peft only adapters are trained.",
     `Prompts are not cut and not left out: vLLM refuses what has more than ${cluster.maxPromptTokens + grpo.maxNewTokens} tokens. srpo preflight lists those.`,
-    `Pictures are resized within the limits of the checkpoint's preprocessor_config.json; set min_pixels ${cluster.minPixels} and max_pixels ${cluster.maxPixels} there.`,
+    pixelNote(spec),
   ];
 }
