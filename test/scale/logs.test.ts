@@ -108,6 +108,17 @@ describe("logs of trainers", () => {
     );
   });
 
+  it("LLaMA-Factory's trainer_log.jsonl", () => {
+    const steps = read("llamafactory", saved("llamafactory.jsonl"));
+    assert.deepEqual(
+      [...steps].map(([step, { loss, learning_rate: rate, epoch }]) => [step, loss, rate, epoch]),
+      [
+        [1, 12.633004188537598, 0.0003, 0.5],
+        [2, 10.666460037231445, 0.00015, 1],
+      ],
+    );
+  });
+
   it("of a log history, whose steps are the optimiser's", () => {
     const history = [
       { loss: 0.1, reward: 1, step: 8 },
