@@ -115,7 +115,6 @@ export function yamlSteps(): LineReader {
  */
 export function cleanLine(line: string): string {
   const last = line.trimEnd().split("\r").at(-1) ?? "";
-  // eslint-disable-next-line no-control-regex
   return last.replace(/\u001b\[[\d;]*[A-Za-z]/g, "").replace(/^\([^()]*\bpid=\d+[^()]*\) /, "");
 }
 
