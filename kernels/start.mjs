@@ -1,6 +1,6 @@
 // Set-up, then the five notebooks from data construction to ablations, without a browser. Run again, it resumes: every
-// stage is kept in runs/.
-//   npm start [-- --preset smoke|small] [--in-place]
+// stage is kept in runs/. The sixth, the way to a cluster, runs when it is asked for.
+//   npm start [-- --preset smoke|small] [--in-place] [--only 6]
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -16,12 +16,13 @@ async function start() {
     options: {
       preset: { type: "string", default: process.env.LAB_PRESET ?? "small" },
       "in-place": { type: "boolean", default: false },
+      only: { type: "string", default: "1-5" },
     },
   });
   const { took: phases } = await setup({ quiet: true });
   needJupyter();
   const names = (existsSync(notebooks) ? readdirSync(notebooks) : [])
-    .filter((name) => /^[1-5]-.*\.ipynb$/.test(name))
+    .filter((name) => name.endsWith(".ipynb") && wanted(name[0], values.only))
     .sort();
   if (names.length === 0) {
     throw new StepFailure("there are no notebooks in notebooks/", {
@@ -54,6 +55,12 @@ async function start() {
   console.log(`Read them executed:   ${outputs.join("\n                      ")}`);
   console.log("Change one, run again: npm run lab");
   return 0;
+}
+
+/** @param only a notebook's number, or the first and the last of several */
+function wanted(number, only) {
+  const [first, last = first] = only.split("-");
+  return first <= number && number <= last;
 }
 
 /** Runs one notebook through a Jupyter client; Ctrl-C stops the stage that trains and keeps what it has. */

@@ -48,6 +48,11 @@ async function test() {
   } else if (passed + failed === 0) {
     console.log("No test ran: does the pattern fit any?");
   }
+  if (found?.peers !== undefined) {
+    const { found: there, missing } = found.peers;
+    const which = missing.length > 0 ? `; not here: ${missing.join(", ")}` : "";
+    console.log(`peer environments: ${there.length} of ${there.length + missing.length}${which}`);
+  }
   const tail = skipped > 0 ? `, ${skipped} skipped` : "";
   console.log(`${passed} passed, ${failed} failed${tail}`);
   return failed === 0 && passed > 0 ? 0 : 1;

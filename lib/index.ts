@@ -170,6 +170,7 @@ export { startRewardServer, type RewardServerOptions } from "./scale/reward-serv
 export { preflight } from "./scale/preflight/preflight";
 export { renderFindings, type Finding } from "./scale/preflight/finding";
 export { createRayClient, type RayClient, type RayJob } from "./scale/ray/client";
+export { followJob, readLog, type RemoteRun, type RemoteRunOptions } from "./scale/logs/remote-run";
 
 // ---- the policy
 export { openPolicy, type PolicyBundle } from "./policy/bundle";

@@ -1,4 +1,4 @@
-/** The five notebooks: how they are written, and what a reader sees when a real Jupyter client has run them all. */
+/** The six notebooks: how they are written, and what a reader sees when a real Jupyter client has run them all. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
@@ -190,10 +190,10 @@ const playAll: Behaviour = ({ body }, response) => {
 };
 
 describe("notebooks", function () {
-  it("are five, in order", () => {
+  it("are six, in order", () => {
     assert.deepEqual(NAMES, [
       ...["1-data-construction.ipynb", "2-reflection-sft.ipynb", "3-srpo.ipynb"],
-      ...["4-benchmarks.ipynb", "5-ablations.ipynb"],
+      ...["4-benchmarks.ipynb", "5-ablations.ipynb", "6-cluster.ipynb"],
     ]);
   });
 
@@ -412,6 +412,19 @@ describe("notebooks", function () {
       };
       assert.equal(results.rows.length, 6);
       for (const row of results.rows) assert.equal(row.length, results.columns.length);
+    });
+
+    it("6: export, reward server, preflight, a training of TRL read back, and no cluster", async () => {
+      const notebook = await run(NAMES[5]);
+      checkTables(notebook, /grpo\.clipHigh +0\.28 +0\.28/, /verl[^]*openrlhf[^]*easyr1[^]*trl/);
+      assert.match(printed(notebook), /32 of 32 problems are the same/);
+      assert.match(printed(notebook), /the server is ok, its reward is that of the exports/);
+      checkTables(notebook, /transition[^]*RR[^]*WW/, /lengths[^]*reward server +64 rewards/);
+      assert.match(printed(notebook), /Skipped: the environment has no RAY_ADDRESS/);
+      assert.match(printed(notebook), /16 steps/);
+      checkTables(notebook, /reflection-sft \(trl\) +finished +16/, /MathVista +base +32/);
+      checkFigures(notebook, /TRL, from its log: finished, 100 %/, /Accuracy of the first answer/);
+      checkFigures(notebook, /TRL: \d[^]*the lab: \d/);
     });
   });
 });

@@ -26,6 +26,9 @@ interface Options {
   maxPending: number;
 }
 
+/** By then V8 has compiled what scores: the rewards of the first step come as fast as those of the hundredth. */
+const WARM_UP_MS = 2000;
+
 export const command = new Command("serve-reward")
   .description(
     "Serves the reward over HTTP: OpenRLHF's remote reward, and the lab's own contract for the exported shims.",
@@ -80,6 +83,7 @@ Example:
       tokenizer: loadTokenizer(options.tokenizer),
       ...{ host: options.host, port: options.port, token },
       ...{ maxBodyBytes: options.maxBody * 1e6, maxPendingRows: options.maxPending },
+      warmUpMs: WARM_UP_MS,
     });
     const guard = token === null ? "nobody is asked for a token" : `token in ${shownToken(from)}`;
     say(`Reward ${rewardIdentity(config)} at ${server.url}; ${guard}.`);

@@ -42,8 +42,28 @@ export function latexEqual(gold: string, prediction: string): boolean | null {
   return sameAnswer(left.answer, right.answer, LAB);
 }
 
-function read(latex: string): { answer: Answer; unit: string | null } | null {
+interface Read {
+  answer: Answer;
+  unit: string | null;
+}
+
+/** Texts that were read last: both answers of a response, and all responses of a group, are held against one gold answer. */
+const lately = new Map<string, Read | null>();
+const MOST_READ = 256;
+
+function read(latex: string): Read | null {
   if (latex.length > MAX_FORMULA) return null;
+  let known = lately.get(latex);
+  if (known === undefined) {
+    known = readAfresh(latex);
+    const [oldest] = lately.keys();
+    if (lately.size >= MOST_READ) lately.delete(oldest);
+    lately.set(latex, known);
+  }
+  return known;
+}
+
+function readAfresh(latex: string): Read | null {
   const { body, unit } = splitUnit(tidyLatex(spellUnicode(latex)));
   const answer = readAnswer(withoutDegrees(body));
   return answer === null ? null : { answer, unit };

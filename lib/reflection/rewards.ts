@@ -62,7 +62,7 @@ export function scoreResponse({
   firstAccuracy?: number;
 }): RewardBreakdown {
   const first = judge(response.first.answer, problem);
-  const second = response.second.answer === null ? null : judge(response.second.answer, problem);
+  const second = secondVerdict(response, problem, first);
   const transition = transitionOf(
     response.first.answer === null ? null : first.correct,
     second === null ? null : second.correct,
@@ -88,6 +88,16 @@ export function scoreResponse({
     reasons,
     guards,
   };
+}
+
+/** A second answer that repeats the first, as most do, is not compared again. */
+function secondVerdict(
+  { first, second }: Response,
+  problem: Parameters<typeof judge>[1],
+  verdict: Verdict,
+): Verdict | null {
+  if (second.answer === null) return null;
+  return second.answer === first.answer ? { ...verdict } : judge(second.answer, problem);
 }
 
 function isFinite(lengths: LengthTerms | null): boolean {

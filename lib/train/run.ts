@@ -36,6 +36,8 @@ export interface RunIdentity {
   inputs: Record<string, unknown>;
   /** Throws away what an earlier run with the same inputs left. */
   force?: boolean;
+  /** Seconds of work so far, where somebody else does it; those since the call unless told otherwise. */
+  seconds?: () => number;
 }
 
 /** One row of `metrics.jsonl`. */
@@ -71,7 +73,7 @@ export interface Run {
 const RESULTS_VERSION = 1;
 
 /** Opens or creates the directory of a run. */
-export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Run {
+export function openRun({ root, stage, preset, inputs, force, ...given }: RunIdentity): Run {
   const determined = { stage, version: RESULTS_VERSION, ...inputs };
   const hash = contentHash(canonicalJson(determined), 10);
   const folder = join(root, `${stage}-${preset}-${hash}`);
@@ -93,7 +95,7 @@ export function openRun({ root, stage, preset, inputs, force }: RunIdentity): Ru
   }
   const earlier = summary === undefined ? workedSeconds(file("metrics.jsonl")) : 0;
   const started = Date.now();
-  const seconds = (): number => earlier + (Date.now() - started) / 1000;
+  const seconds = given.seconds ?? (() => earlier + (Date.now() - started) / 1000);
   return {
     folder,
     hash,

@@ -43,9 +43,9 @@ describe("srpo", function () {
 
   it("explains every command with an example", async () => {
     const { out } = await srpo(["--help"]);
-    const names = [...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: <\w+>)? {2,}\S/gm)].map(
-      ([, name]) => name,
-    );
+    const names = [
+      ...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: [<[]\w+[>\]])? {2,}\S/gm),
+    ].map(([, name]) => name);
     assert.deepEqual(names, [
       ...["doctor", "data", "sft", "grpo", "eval"],
       ...["reward", "reward-bench", "serve-reward", "export", "preflight"],

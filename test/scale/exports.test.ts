@@ -16,11 +16,8 @@ import { overrides } from "../../lib/scale/exports/verl";
 import { rewardIdentity } from "../../lib/scale/reward-server/server";
 import { loadProblems } from "../../lib/stages/problems";
 import type { Problem, ReflectionSample } from "../../lib/types";
+import { needPeer } from "../peers";
 import { FIXTURES, temporaryFolder } from "../policy/fixture";
-import { environmentProgram } from "./environments";
-
-/** A Python with pyarrow, datasets, Pillow and PyYAML. */
-const python = environmentProgram("export", "python");
 
 describe("exports", function () {
   this.timeout(120_000);
@@ -288,7 +285,8 @@ describe("exports", function () {
   });
 
   it("write YAML that PyYAML reads as what was meant", function () {
-    if (python === undefined) return this.skip();
+    // A Python with pyarrow, datasets, Pillow and PyYAML.
+    const python = needPeer(this, "export");
     const tree = {
       a: 1e-7,
       b: "1e-7",
@@ -306,7 +304,8 @@ describe("exports", function () {
   });
 
   it("hold parquet that pyarrow and datasets read, pictures decoded", function () {
-    if (python === undefined) return this.skip();
+    // A Python with pyarrow, datasets, Pillow and PyYAML.
+    const python = needPeer(this, "export");
     const script = `
 import io, json, sys
 import pyarrow.parquet as pq

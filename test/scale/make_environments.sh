@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Python environments that some tests want and the lab does not: SRPO_ENVS names their folder, .cache/envs unless set.
-#   bash test/scale/make_environments.sh [export] [ray]
+# Python environments that some tests want and the lab does not, in .cache/peers unless the first folder of SRPO_TEST_PEERS
+# is another one. verl and trl hold PyTorch, 6 GB each.
+#   bash test/scale/make_environments.sh [export] [ray] [verl] [trl]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-envs="${SRPO_ENVS:-.cache/envs}"
+envs="${SRPO_TEST_PEERS:-.cache/peers}"
+envs="${envs%%:*}"
 make() {
   local name="$1"
   shift
@@ -12,7 +14,7 @@ make() {
   "$envs/$name/bin/pip" install --quiet "$@"
   touch "$envs/$name/ready"
 }
-for name in "${@:-export ray}"; do
+for name in "${@:-export ray verl trl}"; do
   for one in $name; do
     case "$one" in
       export)
@@ -21,7 +23,14 @@ for name in "${@:-export ray}"; do
         "$envs/export/bin/pip" install --quiet --no-deps openrlhf==0.11.2
         ;;
       ray) make ray "ray[default]==2.60.0" ;;
-      *) echo "export or ray, not $one" >&2; exit 2 ;;
+      trl) make trl trl==1.16.0 torch==2.15.0 torchvision==0.29.2 pillow ;;
+      verl)
+        make verl "ray[default]==2.60.0" torch==2.15.0 torchvision==0.29.2 "transformers==5.10.4" tensordict==0.10.0 \
+          datasets==5.2.0 hydra-core codetiming dill torchdata accelerate pylatexenc pillow qwen-vl-utils orjson "virtualenv<21"
+        # Without what it logs to and what it runs on GPUs.
+        "$envs/verl/bin/pip" install --quiet --no-deps verl==0.9.1
+        ;;
+      *) echo "export, ray, verl or trl, not $one" >&2; exit 2 ;;
     esac
   done
 done

@@ -1,15 +1,29 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unzipSync } from "fflate";
+import { loadSpec } from "../../lib/config";
+import { readMetrics } from "../../lib/lab/runs";
+import { basePolicyFolder, projectRoot } from "../../lib/paths";
+import { loadTokenizer } from "../../lib/policy/tokenizer";
+import { rewardConfig } from "../../lib/reflection/reward-config";
+import { scoreResponse } from "../../lib/reflection/rewards";
+import { parseResponse } from "../../lib/reflection/template";
+import { writeExport } from "../../lib/scale/exports/export";
+import { followJob } from "../../lib/scale/logs/remote-run";
+import { preflight } from "../../lib/scale/preflight/preflight";
 import { createRayClient, isOver, type RayClient } from "../../lib/scale/ray/client";
 import { packFolder } from "../../lib/scale/ray/package";
 import { clusterVersions } from "../../lib/scale/ray/versions";
+import { rewardNumbers } from "../../lib/scale/reward-server/contracts";
+import { startRewardServer } from "../../lib/scale/reward-server/server";
+import { loadProblems } from "../../lib/stages/problems";
 import { srpo } from "../cli/srpo";
+import { needPeer, peerProgram } from "../peers";
 import { temporaryFolder } from "../policy/fixture";
-import { environmentProgram } from "./environments";
+import { sampleRows } from "./rows";
 import { freePort } from "./server-process";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
@@ -51,14 +65,14 @@ describe("Ray", function () {
   });
 
   describe("a real head, with token authentication", () => {
-    const ray = environmentProgram("ray", "ray");
     let head: ChildProcess | undefined;
     let client: RayClient;
     let address: string;
     const before_ = process.env.RAY_AUTH_TOKEN;
 
     before(async function () {
-      if (ray === undefined) return this.skip();
+      // verl's environment has a Ray too, whose jobs then find verl.
+      const ray = peerProgram("verl", "ray") ?? needPeer(this, "ray", "ray");
       const [port, dashboard] = [await freePort(), await freePort()];
       address = `http://127.0.0.1:${dashboard}`;
       process.env.RAY_AUTH_TOKEN = TOKEN;
@@ -128,6 +142,72 @@ describe("Ray", function () {
 
     it("says which versions are there", async () => {
       assert.equal((await clusterVersions(client)).ray, "2.60.0");
+    });
+
+    it("runs an export with verl's own data set class, processor and reward manager, and its steps become a run", async function () {
+      const verl = needPeer(this, "verl");
+      this.timeout(600_000);
+      const tokenizer = loadTokenizer(basePolicyFolder);
+      const config = rewardConfig("paper");
+      const server = await startRewardServer({ config, tokenizer, token: TOKEN });
+      try {
+        const out = join(folder, "verl");
+        const cluster = { model: basePolicyFolder, gpusPerNode: 1 };
+        const spec = loadSpec({ problems: { rl: 6 }, cluster }, "small");
+        const problems = await loadProblems(spec, "rl");
+        await writeExport("verl", { spec, folder: out, train: problems, style: "reflect" });
+        const responses = sampleRows(12, { seed: 3, words: 20 })
+          .map(({ response }) => response)
+          .filter((response) => response !== "");
+        writeFileSync(join(out, "responses.json"), JSON.stringify(responses));
+        copyFileSync(join(projectRoot, "test/scale/verl_job.py"), join(out, "verl_job.py"));
+        // The launch script runs as it is; where it starts verl's trainer, which wants GPUs, the job's program stands in.
+        mkdirSync(join(out, "bin"));
+        const shim = `#!/bin/sh\nif [ "$1" = -m ]; then shift 2; set -- verl_job.py "$@"; fi\nexec ${verl} "$@"\n`;
+        writeFileSync(join(out, "bin/python3"), shim);
+        const cache = "+data.cache_dir=$PWD/cache data.filter_overlong_prompts_workers=1";
+        const id = await client.submit({
+          folder: out,
+          entrypoint: `chmod +x bin/python3; export HF_HOME=$PWD/hf PATH=$PWD/bin:$PATH; bash launch.sh ${cache}`,
+          environment: {
+            ...{ SRPO_REWARD_URL: server.url, SRPO_REWARD_TOKEN: TOKEN, HF_HUB_OFFLINE: "1" },
+          },
+        });
+        let printed = "";
+        const onText = (text: string): void => void (printed += text);
+        const run = await followJob(client, id, {
+          folder: out,
+          root: join(folder, "runs"),
+          onText,
+        });
+        assert.equal(run.status, "SUCCEEDED", printed.slice(-3000));
+
+        const found = JSON.parse(/^FOUND (.*)$/m.exec(printed)?.[1] ?? "{}");
+        assert.deepEqual([found.dataset, found.rows], ["RLHFDataset", 6]);
+        const seen = await preflight({ folder: out, checkpoint: basePolicyFolder });
+        const lengths = seen.find(({ name }) => name === "lengths")?.numbers;
+        const sorted = [...found.lengths].sort((a: number, b: number) => a - b);
+        assert.deepEqual([lengths?.rows, lengths?.max], [6, sorted.at(-1)]);
+        assert.equal(lengths?.median, sorted[3]);
+        const expected = responses.map((response, i) =>
+          rewardNumbers(
+            scoreResponse({
+              ...{ response: parseResponse(tokenizer.decode(tokenizer.encode(response))), config },
+              ...{ problem: problems[i % 6], tokenCount: tokenizer.countTokens },
+            }),
+          ),
+        );
+        assert.deepEqual(
+          found.rewards,
+          expected.map((numbers) => ({ score: numbers.total, acc: numbers.correct, ...numbers })),
+        );
+        const mean = expected.reduce((sum, { total }) => sum + total, 0) / expected.length;
+        const [row] = readMetrics(run.folder);
+        assert.deepEqual([row.step, row["completions/mean_length"]], [1, 12.5]);
+        assert.ok(Math.abs(row.reward - mean) < 1e-12);
+      } finally {
+        await server.close(0);
+      }
     });
 
     it("refuses a job that there is not, a second of the same name, and a wrong token", async () => {

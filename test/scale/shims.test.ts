@@ -10,8 +10,8 @@ import { packGold } from "../../lib/scale/gold-label";
 import { rewardIdentity, startRewardServer } from "../../lib/scale/reward-server/server";
 import type { RewardServer } from "../../lib/scale/reward-server/server";
 import { pythonShim, type ShimTarget } from "../../lib/scale/shims";
+import { needPeer } from "../peers";
 import { temporaryFolder } from "../policy/fixture";
-import { environmentProgram } from "./environments";
 import { sampleRows } from "./rows";
 import { PROMPT } from "./server-process";
 import { numbersOf } from "./soak";
@@ -127,8 +127,7 @@ json.dump(out, sys.stdout)`;
   });
 
   it("through OpenRLHF's own client, its token in the address", async function () {
-    const openrlhf = environmentProgram("export", "python");
-    if (openrlhf === undefined) return this.skip();
+    const openrlhf = needPeer(this, "export");
     // The client without the package around it, which would load what OpenRLHF trains with.
     const main = `
 import asyncio, importlib.util, json, logging, sys, types

@@ -87,7 +87,7 @@ describe("stages/dataset", function () {
   });
 
   it("is read by LLaMA-Factory's own loader: every sample, its pictures, and the response as what is learned", function () {
-    const python = needPeer(this, "llamafactory", LOADER);
+    const python = needPeer(this, "llamafactory");
     exportDataset({ samples, folder, style: "reflect" });
     const files = { srpo_reflection: "reflection.jsonl", srpo_plain_cot: "plain-cot.jsonl" };
     const out = execFileSync(

@@ -2,6 +2,8 @@
  * EasyR1 (0.3.2 and main of 2026): parquet with a plain question, a prompt template in Jinja, and a batched reward, to which it
  * hands the answer column and nothing else.
  */
+import { anyOf, jsonSteps, yamlSteps } from "../logs/lines";
+import { VERL_NAMES } from "../logs/names";
 import { SYSTEM_PROMPTS } from "../../reflection/prompts";
 import { SHIM_FILE } from "../shims";
 import { imageCells, imagesOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
@@ -11,14 +13,16 @@ import {
   divisorNote,
   epochs,
   filters,
+  lossOf,
   must,
+  replacedGroupsNote,
   type ExportPlan,
   type ExportTarget,
 } from "./target";
-import { HERE, launchScript, renderYaml, REWARD_CHECK, rewardUrlLine, type Yaml } from "./text";
+import { HERE, launchScript, renderYaml, rewardChecks, type Yaml } from "./text";
 
 /** The losses that EasyR1 has too: which loss, and how tokens are averaged. */
-const LOSSES: Readonly<Record<string, { type: string; mean: string } | undefined>> = {
+const LOSSES: Readonly<Record<string, { type: string; mean: string }>> = {
   grpo: { type: "default", mean: "seq" },
   dapo: { type: "default", mean: "token" },
   gspo: { type: "gspo", mean: "seq" },
@@ -58,6 +62,16 @@ export const target: ExportTarget = {
       const parts = { system: extra.system, question, label: String(row.answer), images };
       return readRow(parts, extra.index, extra.problem);
     }),
+  log: {
+    reader: () => anyOf(jsonSteps(), yamlSteps()),
+    names: {
+      ...VERL_NAMES,
+      // The mean negative log-probability of the tokens, as the lab has it of engines that tell no entropies.
+      "actor/entropy_loss": "entropy",
+      "actor/pg_clipfrac_higher": "clip_ratio/region_mean",
+    },
+    rewards: "reward/",
+  },
   files: (plan) => ({
     files: {
       "config.yaml": renderYaml(settings(plan)),
@@ -72,15 +86,13 @@ export const target: ExportTarget = {
           `worker.reward.reward_function=${HERE}/${SHIM_FILE}:compute_score`,
           `trainer.save_checkpoint_path=${HERE}/output`,
         ],
-        { checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK] },
+        { checks: rewardChecks(plan.rewardUrl) },
       ),
     },
     differences: [
       "The system prompt stands at the head of the user's message.",
       ...divisorNote(plan.spec, "1e-6"),
-      ...(filters(plan.spec)
-        ? ["Groups that the filter drops are replaced by others, where the lab leaves them out."]
-        : []),
+      ...replacedGroupsNote(plan.spec, "the filter drops"),
     ],
   }),
 };
@@ -89,8 +101,7 @@ export const target: ExportTarget = {
 export function settings({ spec, train, test }: ExportPlan): { readonly [key: string]: Yaml } {
   checkCommon("easyr1", spec);
   const { grpo, cluster, seed } = spec;
-  const loss = LOSSES[grpo.loss];
-  must("easyr1", loss !== undefined, "grpo.loss", grpo.loss, Object.keys(LOSSES).join(", "));
+  const loss = lossOf("easyr1", spec, LOSSES);
   must("easyr1", !grpo.maskTruncated, "grpo.maskTruncated", true, "false");
   must("easyr1", grpo.scaleRewards === "group", "grpo.scaleRewards", grpo.scaleRewards, "group");
   must("easyr1", grpo.entropyCoef === 0, "grpo.entropyCoef", grpo.entropyCoef, "0");
@@ -124,8 +135,8 @@ export function settings({ spec, train, test }: ExportPlan): { readonly [key: st
         micro_batch_size_per_device_for_update: 1,
         micro_batch_size_per_device_for_experience: 2,
         max_grad_norm: grpo.maxGradNorm,
-        loss_type: loss?.type ?? "",
-        loss_avg_mode: loss?.mean ?? "",
+        loss_type: loss.type,
+        loss_avg_mode: loss.mean,
         clip_ratio_low: grpo.clipLow,
         clip_ratio_high: grpo.clipHigh,
         model: {

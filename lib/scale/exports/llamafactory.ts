@@ -1,4 +1,5 @@
 /** LLaMA-Factory 0.9.5: Stage I, sharegpt as JSON Lines with the pictures beside it, and the YAML of the published recipe. */
+import { anyOf, countedDictionaries, jsonSteps } from "../logs/lines";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fault } from "../../engine/errors";
@@ -10,6 +11,7 @@ import { must, type ExportPlan, type ExportTarget } from "./target";
 import { HERE, launchScript, renderYaml, type Yaml } from "./text";
 
 const DATASET = "srpo_sft";
+const LOGGING_STEPS = 10;
 
 export const target: ExportTarget = {
   name: "llamafactory",
@@ -56,6 +58,10 @@ export const target: ExportTarget = {
         row.problem,
       );
     }),
+  log: {
+    reader: () => anyOf(countedDictionaries(LOGGING_STEPS), jsonSteps()),
+    names: { lr: "learning_rate" },
+  },
   files: (plan) => ({
     files: {
       "data/dataset_info.json": JSON.stringify({ [DATASET]: datasetInfo }, null, 2) + "\n",
@@ -130,7 +136,7 @@ export function settings({ spec, samples }: ExportPlan): { readonly [key: string
     image_max_pixels: cluster.sftMaxPixels,
     preprocessing_num_workers: 8,
     output_dir: "output",
-    logging_steps: 10,
+    logging_steps: LOGGING_STEPS,
     save_steps: sft.saveEvery,
     per_device_train_batch_size: sft.microBatch,
     gradient_accumulation_steps: sft.batch / (gpus * sft.microBatch),

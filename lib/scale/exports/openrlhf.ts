@@ -5,11 +5,20 @@
  * A system prompt and a user's message must both be texts: of a text and a list of parts Arrow could make no column. OpenRLHF
  * itself turns `<image>` into a part.
  */
+import { dictionarySteps } from "../logs/lines";
 import { chat, chatOf, mapRows, markedQuestion, readRow, unmarked } from "./columns";
 import { jsonlRows, writeJsonlRows } from "./jsonl";
-import { checkCommon, divisorNote, epochs, filters, must } from "./target";
+import {
+  checkCommon,
+  divisorNote,
+  epochs,
+  filters,
+  must,
+  pixelNote,
+  replacedGroupsNote,
+} from "./target";
 import type { ExportImage, ExportPlan, ExportTarget, Scalar } from "./target";
-import { HERE, launchScript, options, REWARD_CHECK, rewardUrlLine, shellWord } from "./text";
+import { HERE, launchScript, options, rewardChecks, shellWord } from "./text";
 
 export const target: ExportTarget = {
   name: "openrlhf",
@@ -43,12 +52,29 @@ export const target: ExportTarget = {
         row.problem,
       );
     }),
+  log: {
+    reader: () => dictionarySteps(),
+    names: {
+      "rollout/reward_mean": "reward",
+      "rollout/reward_std": "reward_std",
+      "rollout/response_length_mean": "completions/mean_length",
+      "rollout/truncated_rate": "completions/clipped_ratio",
+      policy_loss: "loss",
+      entropy_loss: "entropy",
+      actor_grad_norm: "grad_norm",
+      actor_lr: "learning_rate",
+      ppo_kl: "approx_kl",
+      ppo_clip_ratio: "clip_ratio/region_mean",
+      "timing/step_total": "step_time",
+    },
+    rewards: "",
+  },
   files: (plan) => ({
     files: {
       "launch.sh": launchScript(
         ["python3", "-m", "openrlhf.cli.train_ppo_ray", ...options(flags(plan))],
         {
-          checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK, REWARD_ADDRESS],
+          checks: [...rewardChecks(plan.rewardUrl), REWARD_ADDRESS],
         },
       ).replace(shellWord(REMOTE), '"$remote"'),
     },
@@ -187,7 +213,7 @@ export function flags({
 }
 
 function differences({ spec, train }: ExportPlan): string[] {
-  const { grpo, cluster } = spec;
+  const { grpo } = spec;
   const passes = epochs(spec, train.length);
   const steps = Math.floor((train.length * passes) / grpo.prompts);
   return [
@@ -196,11 +222,9 @@ function differences({ spec, train }: ExportPlan): string[] {
       : [
           `OpenRLHF counts passes: ${passes} over ${train.length} problems make ${steps} steps in place of ${grpo.steps}.`,
         ]),
-    ...(filters(spec)
-      ? ["Groups that the filter drops are replaced by others, where the lab leaves them out."]
-      : []),
+    ...replacedGroupsNote(spec, "the filter drops"),
     ...divisorNote(spec, "1e-9"),
-    `Pictures are resized within the limits of the checkpoint's preprocessor_config.json; set min_pixels ${cluster.minPixels} and max_pixels ${cluster.maxPixels} there.`,
+    pixelNote(spec),
     "The token is part of the reward's address, which OpenRLHF keeps among its settings: give this server a token of its own.",
     "A reward that fails five times is only logged by OpenRLHF, which then stops at a missing reward model: look for the server's message further up.",
   ];

@@ -7,6 +7,8 @@ import { fault } from "../../engine/errors";
 import type { PromptStyle } from "../../reflection/prompts";
 import type { RewardConfig, RewardPreset } from "../../reflection/reward-config";
 import type { ReflectionSample, Problem } from "../../types";
+import type { LineReader } from "../logs/lines";
+import type { MetricNames } from "../logs/names";
 
 export type SetName = "train" | "test";
 
@@ -76,6 +78,14 @@ export interface ExportTarget {
   readRows(path: string, folder: string): AsyncIterable<ReadRow>;
   /** @throws LabError for a setting that the target cannot do */
   files(plan: ExportPlan): TargetFiles;
+  /** How its program's log is read back. */
+  log: TargetLog;
+}
+
+/** What a program logs of its steps. */
+export interface TargetLog extends MetricNames {
+  /** Starts reading a log of a training with this spec. */
+  reader(spec: Spec): LineReader;
 }
 
 /** Refuses a setting that the target has nothing for. */
@@ -129,6 +139,20 @@ export function checkCommon(target: string, { grpo, cluster }: Spec): void {
   );
 }
 
+/** What a target has for the spec's loss. @throws LabError where it has none */
+export function lossOf<Loss>(
+  target: string,
+  { grpo }: Spec,
+  losses: Readonly<Record<string, Loss | undefined>>,
+): Loss {
+  const loss = losses[grpo.loss];
+  if (loss !== undefined) return loss;
+  throw fault(`export ${target}`, "grpo.loss cannot be done there", {
+    got: grpo.loss,
+    try: Object.keys(losses).join(", "),
+  });
+}
+
 /** Whether a filter of groups is on. */
 export function filters({ grpo }: Spec): boolean {
   return grpo.filterLow > 0 || grpo.filterHigh < 1;
@@ -145,6 +169,16 @@ export function filtersUniform({ grpo: { filterLow, filterHigh, group } }: Spec)
 export function epochs({ grpo }: Spec, problems: number): number {
   return Math.max(1, Math.ceil((grpo.steps * grpo.prompts) / Math.max(1, problems)));
 }
+
+/** A sentence about groups that the filter drops, for programs that draw others in their place. */
+export function replacedGroupsNote(spec: Spec, dropped: string): string[] {
+  if (!filters(spec)) return [];
+  return [`Groups that ${dropped} are replaced by others, where the lab leaves them out.`];
+}
+
+/** A sentence about the size of pictures, for programs without limits of their own. */
+export const pixelNote = ({ cluster }: Spec): string =>
+  `Pictures are resized within the limits of the checkpoint's preprocessor_config.json; set min_pixels ${cluster.minPixels} and max_pixels ${cluster.maxPixels} there.`;
 
 /** Sentences about the divisor of advantages, which every program writes in its own way. */
 export function divisorNote({ grpo }: Spec, epsilon: string): string[] {

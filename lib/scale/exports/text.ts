@@ -61,16 +61,18 @@ export function launchScript(
 }
 
 /** Refuses to start where nobody answers for rewards, which trainers would notice only after loading everything. */
-export const REWARD_CHECK = `python3 - <<'END'
+const REWARD_CHECK = `python3 - <<'END'
 import os, urllib.request
 url = os.environ["SRPO_REWARD_URL"]
 assert os.environ.get("SRPO_REWARD_TOKEN"), "set SRPO_REWARD_TOKEN"
 print("reward server:", urllib.request.urlopen(url + "/health", timeout=10).read().decode())
 END`;
 
-/** `SRPO_REWARD_URL` of the environment, or the export's own. */
-export const rewardUrlLine = (url: string): string =>
-  `export SRPO_REWARD_URL="\${SRPO_REWARD_URL:-${url.replace(/[^\w.:/-]/g, "")}}"`;
+/** Lines that set `SRPO_REWARD_URL`, to the export's own unless the environment has one, and look whether anybody answers. */
+export const rewardChecks = (url: string): string[] => [
+  `export SRPO_REWARD_URL="\${SRPO_REWARD_URL:-${url.replace(/[^\w.:/-]/g, "")}}"`,
+  REWARD_CHECK,
+];
 
 /** `--key value` words; a flag that is `true` stands alone, one that is `false` is left out. */
 export function options(flags: Readonly<Record<string, Scalar | readonly Scalar[]>>): string[] {

@@ -2,6 +2,7 @@
  * TRL 1.16: parquet with chat messages and pictures that `datasets` decodes, a YAML for `trl grpo`, and the reward as a function
  * that it imports by name.
  */
+import { anyOf, countedDictionaries, jsonSteps } from "../logs/lines";
 import { SHIM_FILE } from "../shims";
 import { chat, chatOf, imageCells, imagesOf, mapRows, readRow } from "./columns";
 import { IMAGES, MESSAGES, parquetRows, writeParquet } from "./parquet";
@@ -10,10 +11,11 @@ import {
   divisorNote,
   filters,
   must,
+  pixelNote,
   type ExportPlan,
   type ExportTarget,
 } from "./target";
-import { HERE, launchScript, renderYaml, REWARD_CHECK, rewardUrlLine, type Yaml } from "./text";
+import { HERE, launchScript, renderYaml, rewardChecks, type Yaml } from "./text";
 
 const COLUMNS = {
   prompt: MESSAGES,
@@ -65,6 +67,12 @@ export const target: ExportTarget = {
       const parts = { system, question, label: String(row.label), images: imagesOf(row.images) };
       return readRow(parts, row.index, row.problem);
     }),
+  // It logs once a generation, and counts optimiser steps.
+  log: {
+    reader: ({ grpo }) => anyOf(countedDictionaries(1), jsonSteps(grpo.miniBatches)),
+    names: {},
+    rewards: "srpo/",
+  },
   files: (plan) => ({
     files: {
       "grpo.yaml": renderYaml(settings(plan)),
@@ -73,7 +81,7 @@ export const target: ExportTarget = {
           ...["trl", "grpo", "--config", `${HERE}/grpo.yaml`, "--dataset_name", `${HERE}/data`],
           ...["--output_dir", `${HERE}/output`, ...processes(plan.spec)],
         ],
-        { checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK] },
+        { checks: rewardChecks(plan.rewardUrl) },
       ),
     },
     differences: differences(plan),
@@ -159,6 +167,6 @@ function differences({ spec }: ExportPlan): string[] {
     ...divisorNote(spec, "1e-4"),
     "TRL trains the vision tower as well; with --use_peft only adapters are trained.",
     `Prompts are not cut and not left out: vLLM refuses what has more than ${cluster.maxPromptTokens + grpo.maxNewTokens} tokens. srpo preflight lists those.`,
-    `Pictures are resized within the limits of the checkpoint's preprocessor_config.json; set min_pixels ${cluster.minPixels} and max_pixels ${cluster.maxPixels} there.`,
+    pixelNote(spec),
   ];
 }

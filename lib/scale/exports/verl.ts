@@ -4,6 +4,8 @@
  * verl keeps `use_v1`, its trainer of 0.9. Its filter of groups drops those without variance of a metric and draws others in
  * their place; with 0 and 1 as metric that is the band of the spec where the band excludes exactly those.
  */
+import { anyOf, consoleSteps, jsonSteps } from "../logs/lines";
+import { VERL_NAMES } from "../logs/names";
 import { SHIM_FILE } from "../shims";
 import {
   chat,
@@ -21,16 +23,18 @@ import {
   divisorNote,
   epochs,
   filters,
+  lossOf,
   filtersUniform,
   must,
+  replacedGroupsNote,
   type ExportPlan,
   type ExportTarget,
   type Scalar,
 } from "./target";
-import { HERE, launchScript, REWARD_CHECK, rewardUrlLine } from "./text";
+import { HERE, launchScript, rewardChecks } from "./text";
 
 /** The losses that verl has too: which loss, and how tokens are averaged. */
-const LOSSES: Readonly<Record<string, { mode: string; mean: string } | undefined>> = {
+const LOSSES: Readonly<Record<string, { mode: string; mean: string }>> = {
   grpo: { mode: "vanilla", mean: "seq-mean-token-mean" },
   dapo: { mode: "vanilla", mean: "token-mean" },
   dr_grpo: { mode: "vanilla", mean: "seq-mean-token-sum-norm" },
@@ -76,13 +80,15 @@ export const target: ExportTarget = {
       const question = unmarked(user, images.length);
       return readRow({ system, question, label: ground_truth, images }, index, problem);
     }),
+  // Of the reward's numbers verl logs the score alone while it trains; the rest is in output/rollouts.
+  log: { reader: () => anyOf(consoleSteps(), jsonSteps()), names: VERL_NAMES },
   files: (plan) => ({ files: { "launch.sh": launch(plan) }, differences: differences(plan) }),
 };
 
 function launch(plan: ExportPlan): string {
   const words = Object.entries(overrides(plan)).map(([key, value]) => `${key}=${hydra(value)}`);
   return launchScript(["python3", "-m", "verl.trainer.main_ppo", ...words], {
-    checks: [rewardUrlLine(plan.rewardUrl), REWARD_CHECK],
+    checks: rewardChecks(plan.rewardUrl),
     environment: { VERL_FILE_LOGGER_PATH: `${HERE}/output/metrics.jsonl` },
   });
 }
@@ -103,8 +109,7 @@ export function overrides({
 }: ExportPlan): Record<string, Scalar | readonly string[]> {
   checkCommon("verl", spec);
   const { grpo, cluster, seed } = spec;
-  const loss = LOSSES[grpo.loss];
-  must("verl", loss !== undefined, "grpo.loss", grpo.loss, Object.keys(LOSSES).join(", "));
+  const loss = lossOf("verl", spec, LOSSES);
   must("verl", !grpo.maskTruncated, "grpo.maskTruncated", true, "false");
   must("verl", grpo.scaleRewards !== "batch", "grpo.scaleRewards", "batch", "group or none");
   must(
@@ -151,8 +156,8 @@ export function overrides({
     [`${actor}.ppo_max_token_len_per_gpu`]: 2 * tokens,
     [`${actor}.clip_ratio_low`]: grpo.clipLow,
     [`${actor}.clip_ratio_high`]: grpo.clipHigh,
-    [`${actor}.policy_loss.loss_mode`]: loss?.mode ?? "",
-    [`${actor}.loss_agg_mode`]: loss?.mean ?? "",
+    [`${actor}.policy_loss.loss_mode`]: loss.mode,
+    [`${actor}.loss_agg_mode`]: loss.mean,
     ...(grpo.loss === "dr_grpo" ? { [`${actor}.loss_scale_factor`]: grpo.maxNewTokens } : {}),
     [`${actor}.entropy_coeff`]: grpo.entropyCoef,
     [`${actor}.use_kl_loss`]: grpo.beta > 0,
@@ -190,11 +195,7 @@ export function overrides({
 
 function differences({ spec }: ExportPlan): string[] {
   return [
-    ...(filters(spec)
-      ? [
-          "Groups that are all right or all wrong are replaced by others, where the lab leaves them out.",
-        ]
-      : []),
+    ...replacedGroupsNote(spec, "are all right or all wrong"),
     ...divisorNote(spec, "1e-6"),
     "Ratios beyond 3 are clipped too where the advantage is negative (dual clip).",
   ];

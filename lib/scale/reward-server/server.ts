@@ -23,6 +23,7 @@ import type { Request } from "./contracts";
 import { createServerMetrics } from "./metrics";
 import { createScheduler, type Client } from "./scheduler";
 import { isAuthorised } from "./token";
+import { warmUp } from "./warm-up";
 
 export interface RewardServerOptions {
   config: RewardConfig;
@@ -42,6 +43,8 @@ export interface RewardServerOptions {
   maxConnections?: number;
   /** For a whole request to arrive. */
   requestTimeoutMs?: number;
+  /** Scores made-up responses for so long before it listens; 0 unless told otherwise. */
+  warmUpMs?: number;
 }
 
 export interface RewardServer {
@@ -129,6 +132,7 @@ function createContext(options: RewardServerOptions) {
   const scheduler = createScheduler({ maxPending: maxPendingRows });
   const budget: ByteBudget = { used: 0, limit: maxPendingBytes };
   const score = createScorer(config, tokenizer);
+  warmUp(score, options.warmUpMs ?? 0);
   let draining = false;
   let inFlight = 0;
 

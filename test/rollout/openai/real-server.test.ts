@@ -33,7 +33,7 @@ describe("Stage I over llama-cpp-python's server", function () {
   let url = "";
 
   before(async function () {
-    const python = needPeer(this, "llama-cpp", SCRIPT);
+    const python = needPeer(this, "llama-cpp");
     const port = await freePort();
     const args = [join(projectRoot, SCRIPT), "serve", String(port), file("model.gguf")];
     server = spawn(python, args, { stdio: ["ignore", "pipe", "pipe"] });
