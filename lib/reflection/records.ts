@@ -1,6 +1,6 @@
 /** SFT records as LLaMA-Factory reads them: sharegpt with `messages` and `images`, one JSON object a line. */
 import type { ReflectionSample, Solution } from "../types";
-import { carefulThink } from "./dialect";
+import { carefulThink, checkedSteps } from "./dialect";
 import { questionText, SYSTEM_PROMPTS, type PromptStyle } from "./prompts";
 import { renderResponse, renderSolution } from "./template";
 
@@ -36,6 +36,38 @@ export function toPlainCot(
       ? sample.second
       : { think: carefulThink({ reading, steps }), answer };
   return record(sample, style, renderSolution(solution));
+}
+
+/**
+ * The control that separates reflection from more careful work: everything that the reflection and the second solution
+ * compute, as one solution, with no attempt before it, no verdict and no tag.
+ */
+export function toStepsCot(
+  sample: ReflectionSample,
+  { style = "direct" }: { style?: PromptStyle } = {},
+): SharegptRecord {
+  return record(sample, style, renderSolution(stepsSolution(sample)));
+}
+
+/** The control of two-step thinking: the attempt, then the same steps as a second solution, and no reflection. */
+export function toTwoStep(
+  sample: ReflectionSample,
+  { style = "two-step" }: { style?: PromptStyle } = {},
+): SharegptRecord {
+  const { attempt } = sample;
+  const reply = renderResponse({
+    first: attempt,
+    reflection: null,
+    second: stepsSolution(sample),
+  });
+  return record(sample, style, reply);
+}
+
+function stepsSolution({ problem, reflection, second }: ReflectionSample): Solution {
+  const { reading = "" } = problem;
+  const work = checkedSteps(reflection);
+  const think = [work.startsWith(reading) ? "" : reading, work, second.think];
+  return { think: think.filter((part) => part !== "").join(" "), answer: second.answer };
 }
 
 function record({ problem }: ReflectionSample, style: PromptStyle, reply: string): SharegptRecord {
