@@ -1,6 +1,7 @@
 /** `srpo paper-mini`: the paper's experiments on the embedded policy, in a night on two cores. */
 import { Command } from "commander";
 import { jobCommand } from "./paper-mini-job";
+import { reportCommand } from "./paper-mini-report";
 import { runCommand } from "./paper-mini-run";
 import { statusCommand } from "./paper-mini-status";
 
@@ -8,4 +9,5 @@ export const command = new Command("paper-mini")
   .description("Trains every variant of the paper's comparison with several seeds, unattended.")
   .addCommand(runCommand)
   .addCommand(statusCommand)
+  .addCommand(reportCommand)
   .addCommand(jobCommand, { hidden: true });
