@@ -10,4 +10,12 @@ export const command = new Command("paper-mini")
   .addCommand(runCommand)
   .addCommand(statusCommand)
   .addCommand(reportCommand)
-  .addCommand(jobCommand, { hidden: true });
+  .addCommand(jobCommand, { hidden: true })
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npx srpo paper-mini run --parallel 2 --threads 1
+  npx srpo paper-mini status
+  npx srpo paper-mini report`,
+  );

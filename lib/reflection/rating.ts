@@ -27,9 +27,9 @@ function valueOf(expression: string): number {
 }
 
 /**
- * - `detrimental`: it turned a right answer into a wrong one, or called a right first solution wrong;
+ * - `detrimental`: it turned a right answer into a wrong one;
  * - `effective`: it turned a wrong answer into a right one, or it confirmed a right one by a computation that holds;
- * - `redundant`: all others: an opinion without a check, or a check that helped nothing.
+ * - `redundant`: all others: an opinion without a check, a check that helped nothing, a false alarm without consequence.
  *
  * `null` where there is no reflection between two answers.
  * @param problem its own steps say which computations are to the point
@@ -37,14 +37,17 @@ function valueOf(expression: string): number {
 export function rateReflection(
   { reflection }: Pick<Response, "reflection">,
   transition: Transition | null,
-  problem: Pick<Problem, "steps" | "reading">,
+  problem: Pick<Problem, "steps">,
 ): Rating | null {
   if (reflection === null || transition === null) return null;
-  const says = verdictWord(reflection);
-  if (transition === "RW" || (transition === "RR" && says === "wrong")) return "detrimental";
+  if (transition === "RW") return "detrimental";
   if (transition === "WR") return "effective";
-  if (transition === "WW") return "redundant";
-  return computes(reflection) && isToThePoint(reflection, problem) ? "effective" : "redundant";
+  const confirms =
+    transition === "RR" &&
+    verdictWord(reflection) !== "wrong" &&
+    computes(reflection) &&
+    isToThePoint(reflection, problem);
+  return confirms ? "effective" : "redundant";
 }
 
 /** Whether one of the reflection's equations is one of the problem's; any is where the problem tells none. */

@@ -47,7 +47,7 @@ describe("srpo", function () {
       ([, name]) => name,
     );
     assert.deepEqual(names, [
-      ...["doctor", "data", "sft", "grpo", "eval"],
+      ...["doctor", "data", "sft", "grpo", "eval", "paper-mini"],
       ...["reward", "reward-bench", "serve-reward", "export", "preflight"],
       ...["submit", "logs", "jobs", "stop"],
       ...["equal", "score", "bench", "parity", "generate", "onnx", "runs", "perf"],
