@@ -40,6 +40,8 @@ export { exportedModel, type ExportedModel } from "./stages/exported";
 export { downloadFiles, type DownloadOptions } from "../datasets/hub/download";
 
 // ---- the paper's experiments
+export { gridResults, openGrid, runGrid, type Grid } from "./grid/grid";
+export { progressLine } from "./grid/progress";
 export { readResults, type GridResults, type RunRecord } from "./grid/results";
 export { variants, type Variant } from "./grid/variants";
 export { differenceOf, rateOf, type Measure, type Scope } from "./grid/analysis";

@@ -1,11 +1,9 @@
 /** What the parts of `srpo paper-mini` share: which experiment is meant. */
 import { InvalidArgumentError, type Command } from "commander";
 import type { SpecChanges } from "../config";
-import { gridFolder, type GridFile } from "../grid/folder";
-import { planJobs, type Job } from "../grid/plan";
+import { openGrid, type Grid } from "../grid/grid";
 import { seeds, variants } from "../grid/variants";
 import { basePolicyFolder } from "../paths";
-import { basePolicy, type PolicyRef } from "../stages/context";
 import { UsageError } from "./io";
 import { specCommand, specOf, type SpecOptions } from "./stage";
 
@@ -13,13 +11,6 @@ export interface GridOptions extends SpecOptions {
   policy: string;
   seeds: number[];
   variants?: string[];
-}
-
-export interface Grid {
-  file: GridFile;
-  folder: string;
-  base: PolicyRef;
-  jobs: Job[];
 }
 
 /** A command with the options that name an experiment. */
@@ -45,16 +36,11 @@ function wholeNumbers(text: string): number[] {
 }
 
 /** @throws UsageError when the experiment cannot be */
-export function openGrid({ preset = "paper-mini", set, policy, ...options }: GridOptions): Grid {
+export function gridOf({ preset = "paper-mini", set, policy, ...options }: GridOptions): Grid {
   const spec = specOf({ preset, set });
-  const base = basePolicy(policy);
-  const file: GridFile = {
-    ...{ preset: spec.preset, changes: set as SpecChanges },
-    ...{ seeds: options.seeds, variants: options.variants },
-    base: { folder: policy, hash: base.hash },
-  };
+  const request = { ...options, preset: spec.preset, changes: set as SpecChanges };
   try {
-    return { file, folder: gridFolder(file), base, jobs: planJobs(file, base.hash) };
+    return openGrid(request, policy);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

@@ -1,11 +1,10 @@
 /** `srpo paper-mini run`: does the jobs that are not done, some at a time, and says how long it will take. */
-import { join } from "node:path";
-import { lockGrid, writeGrid } from "../grid/folder";
-import { runJobs, type Progress } from "../grid/schedule";
+import { runGrid } from "../grid/grid";
+import { progressLine } from "../grid/progress";
 import { shownPath } from "../paths";
 import { say, Unsuccessful, writeRow } from "./io";
 import { wholeNumber } from "./numbers";
-import { gridCommand, openGrid, type GridOptions } from "./paper-mini-grid";
+import { gridCommand, gridOf, type GridOptions } from "./paper-mini-grid";
 
 type Options = GridOptions & { parallel: number; threads: number };
 
@@ -23,48 +22,21 @@ Examples:
   npx srpo paper-mini run --preset smoke --seeds 1 --variants srpo`,
   )
   .action(async ({ parallel, threads, ...options }: Options) => {
-    const { file, folder, jobs } = openGrid(options);
-    const unlock = await lockGrid(folder);
-    try {
-      writeGrid(folder, file);
-      say(
-        `paper-mini: ${jobs.length} jobs, ${parallel} at a time, logs in ${shownPath(folder)}/logs`,
-      );
-      const { done, failed } = await runJobs(jobs, {
-        ...{ folder, parallel, threads },
-        command: ({ variant, seed }) => [
-          ...[process.execPath, join(__dirname, "../cli.js"), "paper-mini", "job"],
-          ...[folder, variant.name, String(seed)],
-        ],
-        onChange: (line, left) => say(`${stamp()} ${line} · ${progressLine(left)}`),
-      });
-      for (const { variant, seed, seconds, runs } of done) {
-        await writeRow({ variant, seed, seconds, runs });
-      }
-      if (failed.length > 0) {
-        const lines = failed.map(({ job, reason }) => `  ${job}: ${reason}`);
-        throw new Unsuccessful(`${failed.length} jobs failed:\n${lines.join("\n")}`);
-      }
-      say("All done. The results as one file: npx srpo paper-mini report");
-    } finally {
-      unlock();
+    const grid = gridOf(options);
+    const logs = `${shownPath(grid.folder)}/logs`;
+    say(`paper-mini: ${grid.jobs.length} jobs, ${parallel} at a time, logs in ${logs}`);
+    const { done, failed } = await runGrid(grid, {
+      ...{ parallel, threads },
+      onChange: (line, left) => say(`${stamp()} ${line} · ${progressLine(left)}`),
+    });
+    for (const { variant, seed, seconds, runs } of done) {
+      await writeRow({ variant, seed, seconds, runs });
     }
+    if (failed.length > 0) {
+      const lines = failed.map(({ job, reason }) => `  ${job}: ${reason}`);
+      throw new Unsuccessful(`${failed.length} jobs failed:\n${lines.join("\n")}`);
+    }
+    say("All done. The results as one file: npx srpo paper-mini report");
   });
 
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", " ");
-
-/** `12 of 78 done, 2 running, about 6 h 05 min left`. */
-export function progressLine({ done, running, failed, total, secondsLeft }: Progress): string {
-  return [
-    `${done} of ${total} done`,
-    ...(running > 0 ? [`${running} running`] : []),
-    ...(failed > 0 ? [`${failed} FAILED`] : []),
-    ...(secondsLeft === null || done === total ? [] : [`about ${hours(secondsLeft)} left`]),
-  ].join(", ");
-}
-
-function hours(seconds: number): string {
-  const minutes = Math.ceil(seconds / 60);
-  const rest = String(minutes % 60).padStart(2, "0");
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${rest} min`;
-}

@@ -1,18 +1,18 @@
 /** `srpo paper-mini status`: what is done, what is under way, what remains, and for how long. */
 import { workedOnFor } from "../grid/folder";
+import { progressLine } from "../grid/progress";
 import { jobStates } from "../grid/schedule";
 import { secondsLeft } from "../grid/plan";
 import { say, writeRow } from "./io";
 import { wholeNumber } from "./numbers";
-import { gridCommand, openGrid, type GridOptions } from "./paper-mini-grid";
-import { progressLine } from "./paper-mini-run";
+import { gridCommand, gridOf, type GridOptions } from "./paper-mini-grid";
 
 export const statusCommand = gridCommand("status")
   .description("Says what is done, what is under way, what remains, and for about how long.")
   .option("--parallel <n>", "variants at a time, for the time that is left", wholeNumber(1), 2)
   .addHelpText("after", "\nOne line for each variant and seed on stdout: {job, state, seconds}.")
   .action(async ({ parallel, ...options }: GridOptions & { parallel: number }) => {
-    const { folder, jobs } = openGrid(options);
+    const { folder, jobs } = gridOf(options);
     const states = jobStates(jobs, folder, (job) => workedOnFor(folder, job));
     const of = (wanted: string) => states.filter(({ state }) => state === wanted);
     for (const { job, state, seconds, why } of states) {
