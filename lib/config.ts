@@ -156,14 +156,14 @@ const smoke: Spec = {
 };
 
 /**
- * The paper's experiments on the embedded policy, for `srpo paper-mini`: 26 variants with three seeds each in one night on
+ * The paper's experiments on the embedded policy, for `srpo paper-mini`: 28 variants with three seeds each in one night on
  * two cores. Longer reinforcement than `small`, and more problems under the intervals.
  */
 const paperMini: Spec = {
   ...small,
   preset: "paper-mini",
-  problems: { seed: 1, sft: 2048, rl: 4096, test: 1024, ood: 512 },
-  grpo: { ...small.grpo, steps: 240, logRolloutsEvery: 12 },
+  problems: { seed: 1, sft: 2048, rl: 4096, test: 2048, ood: 512 },
+  grpo: { ...small.grpo, steps: 160, logRolloutsEvery: 12 },
 };
 
 /**

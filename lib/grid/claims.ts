@@ -21,6 +21,10 @@ export const claims: readonly Claim[] = [
     claim: "SRPO beats as careful steps without reflection, then GRPO",
     pair: ["steps-grpo", "srpo"],
   },
+  {
+    claim: "SRPO beats careful and checked steps in one solution, then GRPO",
+    pair: ["checked-grpo", "srpo"],
+  },
   { claim: "SRPO beats GRPO with two-step thinking", pair: ["two-step-grpo", "srpo"], paper: 3.2 },
   { claim: "SRPO beats its own reflection SFT", pair: ["sft", "srpo"], paper: 6.9 },
   { claim: "reflection SFT beats plain-CoT SFT", pair: ["plain-sft", "sft"], paper: 1.1 },

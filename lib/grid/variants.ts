@@ -52,6 +52,13 @@ export const variants: readonly Variant[] = [
     start: { kind: "steps-cot" },
     reward: "task-only",
   },
+  { name: "checked-sft", title: "SFT on careful, checked steps", start: { kind: "checked-cot" } },
+  {
+    name: "checked-grpo",
+    title: "SFT on careful, checked steps + GRPO",
+    start: { kind: "checked-cot" },
+    reward: "task-only",
+  },
   { name: "plain-sft", title: "plain-CoT SFT", start: { kind: "plain-cot" } },
   {
     name: "no-sft",

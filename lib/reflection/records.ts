@@ -1,6 +1,7 @@
 /** SFT records as LLaMA-Factory reads them: sharegpt with `messages` and `images`, one JSON object a line. */
+import { fault } from "../engine/errors";
 import type { ReflectionSample, Solution } from "../types";
-import { carefulThink, checkedSteps } from "./dialect";
+import { carefulThink, checkedSteps, checkReflection, secondThink } from "./dialect";
 import { questionText, SYSTEM_PROMPTS, type PromptStyle } from "./prompts";
 import { renderResponse, renderSolution } from "./template";
 
@@ -36,6 +37,26 @@ export function toPlainCot(
       ? sample.second
       : { think: carefulThink({ reading, steps }), answer };
   return record(sample, style, renderSolution(solution));
+}
+
+/**
+ * The control that is as long as {@link toSharegpt}: the problem's exact steps, the same steps once more as a check, and the
+ * conclusion, all in one think. What it never shows is a wrong attempt.
+ * @throws LabError on a problem without exact steps
+ */
+export function toCheckedCot(
+  sample: ReflectionSample,
+  { style = "direct" }: { style?: PromptStyle } = {},
+): SharegptRecord {
+  const { id, reading, steps, answer } = sample.problem;
+  if (reading === undefined || steps === undefined) {
+    throw fault("toCheckedCot", `problem ${id} has no reading or no steps`, {
+      expected: "a problem of visual-math",
+    });
+  }
+  const check = checkReflection({ steps, right: true });
+  const think = [carefulThink({ reading, steps }), check, secondThink(answer)].join(" ");
+  return record(sample, style, renderSolution({ think, answer }));
 }
 
 /**

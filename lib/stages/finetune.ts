@@ -5,6 +5,7 @@ import { readJsonl } from "../engine/files";
 import { savePolicy } from "../policy/checkpoint";
 import { loadTokenizer, type Tokenizer } from "../policy/tokenizer";
 import {
+  toCheckedCot,
   toPlainCot,
   toSharegpt,
   toStepsCot,
@@ -38,17 +39,24 @@ export interface FinetuneKindInfo {
   equalTokens?: true;
 }
 
-export type FinetuneKind = "reflection" | "plain-cot" | "steps-cot" | "two-step";
+export type FinetuneKind = "reflection" | "plain-cot" | "checked-cot" | "steps-cot" | "two-step";
 
 /**
  * - `reflection`: first solution, reflection, second solution: SRPO's cold start.
  * - `plain-cot`: the problem's exact steps alone, with as many examples and epochs.
+ * - `checked-cot`: those steps and the check of them in one solution, all of it right, with as many tokens.
  * - `steps-cot`: what the reflections compute, in one solution, with as many tokens.
  * - `two-step`: the first solution, then the same steps as a second one, without a reflection.
  */
 export const FINETUNE_KINDS: Readonly<Record<FinetuneKind, FinetuneKindInfo>> = {
   reflection: { name: "reflection SFT", style: "reflect", record: toSharegpt },
   "plain-cot": { name: "plain-CoT SFT", style: "direct", record: toPlainCot },
+  "checked-cot": {
+    name: "SFT on careful, checked steps",
+    style: "direct",
+    record: toCheckedCot,
+    equalTokens: true,
+  },
   "steps-cot": {
     name: "SFT on the reflections' steps",
     style: "direct",
