@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   sft: () => import("./cli/sft"),
   grpo: () => import("./cli/grpo"),
   eval: () => import("./cli/eval"),
+  "paper-mini": () => import("./cli/paper-mini"),
   reward: () => import("./cli/reward"),
   "reward-bench": () => import("./cli/reward-bench"),
   "serve-reward": () => import("./cli/serve-reward"),

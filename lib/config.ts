@@ -86,7 +86,7 @@ export interface Spec {
   cluster: ClusterConfig;
 }
 
-export type PresetName = "smoke" | "small" | "srpo-7b" | "srpo-32b";
+export type PresetName = "smoke" | "small" | "paper-mini" | "srpo-7b" | "srpo-32b";
 
 /** Eight GPUs, and the pixel limits of the published scripts. */
 const cluster: ClusterConfig = {
@@ -162,6 +162,17 @@ const smoke: Spec = {
 };
 
 /**
+ * The paper's experiments on the embedded policy, for `srpo paper-mini`: 28 variants with three seeds each in one night on
+ * two cores. Longer reinforcement than `small`, and more problems under the intervals.
+ */
+const paperMini: Spec = {
+  ...small,
+  preset: "paper-mini",
+  problems: { seed: 1, sft: 2048, rl: 4096, test: 2048, ood: 512 },
+  grpo: { ...small.grpo, steps: 160, logRolloutsEvery: 12 },
+};
+
+/**
  * SRPO of Qwen2.5-VL-7B with the paper's hyper-parameters (arXiv 2506.01713, sections 3 and 4.1, tables 9 and 10), and where the
  * paper is silent with those of its published OpenRLHF scripts: clip, lengths, warm-up, no KL. For `srpo export`.
  */
@@ -222,6 +233,7 @@ const srpo32b: Spec = {
 const presets: Readonly<Record<PresetName, Spec>> = {
   small,
   smoke,
+  "paper-mini": paperMini,
   "srpo-7b": srpo7b,
   "srpo-32b": srpo32b,
 };

@@ -28,12 +28,25 @@ export {
 } from "./stages/construct";
 export { estimateConstruction, type ConstructionCost } from "./stages/construction-cost";
 export { exportDataset, type DatasetOptions } from "./stages/dataset";
-export { finetune, type TrainingResult } from "./stages/finetune";
+export {
+  finetune,
+  FINETUNE_KINDS,
+  type FinetuneKind,
+  type TrainingResult,
+} from "./stages/finetune";
 export { reinforce, type ReinforceOptions } from "./stages/reinforce";
 export { evaluate, type EvaluationResult, type EvaluationRow } from "./stages/evaluate";
 export { runBenchmark, type BenchmarkOptions, type Contestant } from "./stages/benchmark";
 export { exportedModel, type ExportedModel } from "./stages/exported";
 export { downloadFiles, type DownloadOptions } from "../datasets/hub/download";
+
+// ---- the paper's experiments
+export { gridResults, openGrid, runGrid, type Grid } from "./grid/grid";
+export { progressLine } from "./grid/progress";
+export { readResults, type GridResults, type RunRecord } from "./grid/results";
+export { variants, type Variant } from "./grid/variants";
+export { differenceOf, rateOf, type Measure, type Scope } from "./grid/analysis";
+export { claims, judgeClaims, judgeReflection, type Claim } from "./grid/claims";
 
 // ---- what a notebook shows
 export { display, createDisplay, displayable, type Displayable } from "./lab/display";
@@ -66,6 +79,22 @@ export {
 } from "./lab/reward-bench-view";
 export { comparisonFigures, comparisonTable } from "./lab/comparison";
 export { showTableFigure, type TableFigure } from "./lab/table-figure";
+export {
+  ablationTable,
+  gridBars,
+  gridBarsBy,
+  gridCaption,
+  gridTable,
+  ratingTable,
+} from "./lab/grid-view";
+export { gridCurve, hackCurves, hackSamples, paperCurves } from "./lab/grid-curves";
+export {
+  effectivenessFigure,
+  effectivenessGain,
+  effectivenessOnRuns,
+  lengthFormulaFigure,
+  lengthOnRuns,
+} from "./lab/reward-formula";
 export { listRuns, readRun, readMetrics, compareRuns, specDifferences } from "./lab/runs";
 export { showComparison } from "./lab/compare";
 export { runRows, showRuns } from "./lab/run-list";
@@ -94,6 +123,7 @@ export {
 export { benchReward, type BenchReport } from "./reflection/reward-bench/bench";
 export { rewardFunction, type RewardFunction } from "./reflection/reward-bench/trial";
 export { advantagesAfter, advantagesWithout } from "./reflection/reward-bench/advantages";
+export { rateReflection, type Rating } from "./reflection/rating";
 export { transitionOf, summarizeTransitions } from "./reflection/transitions";
 export {
   createRuleTeacher,
@@ -139,6 +169,7 @@ export type { Rollout, RolloutRow } from "./train/rollouts";
 export { trainSft, type SftConfig } from "./train/sft";
 export { accuracyReport, wilson, disjoint } from "./bench/report";
 export { pairedDifference, problemsNeeded } from "./bench/paired";
+export { crossedDifference, crossedRate, seedInterval, type CrossedRate } from "./bench/crossed";
 export { benchmarks, benchmarkByName } from "./bench/benchmarks";
 export { scoreRecord, scoreWithJudge, type ScoredResponse } from "./bench/score";
 export { loadBenchmark, readRecords, type LoadedProblem } from "./bench/load";

@@ -14,10 +14,18 @@ import { openQuestion } from "./open-question";
 
 /**
  * `cot` and `direct`: the benchmark's own prompt, with reasoning and without. `srpo`: the same question under SRPO's system prompt,
- * for two solutions; `srpo-direct`: for one in the same tags. `lab` and `lab-reflect`: the bare question under the embedded
- * policies' own system prompts.
+ * for two solutions; `srpo-direct`: for one in the same tags. `lab`, `lab-reflect` and `lab-two-step`: the bare question under
+ * the embedded policies' own system prompts.
  */
-export const ASK_KINDS = ["cot", "direct", "srpo", "srpo-direct", "lab", "lab-reflect"] as const;
+export const ASK_KINDS = [
+  "cot",
+  "direct",
+  "srpo",
+  "srpo-direct",
+  "lab",
+  "lab-reflect",
+  "lab-two-step",
+] as const;
 export type AskKind = (typeof ASK_KINDS)[number];
 
 /** A question as it is sent. */
@@ -34,6 +42,7 @@ const STYLES: Readonly<Record<Exclude<AskKind, "cot" | "direct">, PromptStyle>> 
   "srpo-direct": "paper-direct",
   lab: "direct",
   "lab-reflect": "reflect",
+  "lab-two-step": "two-step",
 };
 
 /** @throws LabError when the prompt names a picture that the record does not have */
@@ -43,7 +52,7 @@ export function askProblem(
   kind: AskKind,
   rules: RuleFamily,
 ): AskedProblem {
-  if (kind === "lab" || kind === "lab-reflect") {
+  if (kind === "lab" || kind === "lab-reflect" || kind === "lab-two-step") {
     const open = openQuestion(problem);
     return { ...open, messages: buildMessages(open.problem, STYLES[kind]) };
   }

@@ -98,7 +98,7 @@ export function bootstrapMean(
 }
 
 /** Linear interpolation between order statistics, as numpy's default. */
-function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: readonly number[], q: number): number {
   const at = q * (sorted.length - 1);
   const below = Math.floor(at);
   const next = sorted[Math.min(sorted.length - 1, below + 1)];

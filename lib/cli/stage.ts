@@ -24,7 +24,7 @@ export function specCommand(name: string, { force = true } = {}): Command {
   const command = new Command(name)
     .option(
       "--preset <name>",
-      "small or smoke, for clusters srpo-7b or srpo-32b (default: LAB_PRESET, else small)",
+      "small, smoke or paper-mini, for clusters srpo-7b or srpo-32b (default: LAB_PRESET, else small)",
     )
     .addOption(
       new Option("--set <key=value>", "a setting, e.g. sft.learningRate=1e-4; repeatable")

@@ -56,6 +56,14 @@ export function verdictWord(reflection: string): "right" | "wrong" | null {
   return last === null ? null : (last[1].toLowerCase() as "right" | "wrong");
 }
 
+/** What a reflection computes, without its heading and its verdict: the inverse of {@link checkReflection}. */
+export function checkedSteps(reflection: string): string {
+  return reflection
+    .replace(/^\s*Check:\s*/, "")
+    .replace(/\s*\b(?:right|wrong)\.?\s*$/i, "")
+    .trim();
+}
+
 function joinSteps(steps: readonly string[]): string {
   return steps.join("; ");
 }

@@ -25,7 +25,8 @@ export type GuardName =
   | "empty-first"
   | "ill-formed-second"
   | "length-gate"
-  | "reward-words";
+  | "reward-words"
+  | "no-working";
 
 /** A guard for people: the hack that it stops, what it does, and the configuration that switches it on. */
 export interface GuardInfo {
@@ -81,6 +82,13 @@ export const guards: Readonly<Record<GuardName, GuardInfo>> = {
       "model can be talked into agreeing, and a policy that was shown such reflections repeats them.",
     does: "A reflection with such words earns no I_ref and no I_eff.",
     changes: { payRewardWords: false },
+  },
+  "no-working": {
+    hack:
+      "I_ref pays for a reflection that is there, whatever it says: where little else is paid for reflecting, the shortest " +
+      'opinion ("Looks right.") earns as much as a check.',
+    does: "A reflection in which nothing is computed, that is without an equation between numbers, earns no I_ref.",
+    changes: { payNoWorking: false },
   },
 };
 
@@ -141,6 +149,7 @@ const RULES: Readonly<Record<Exclude<GuardName, "padding">, Guard>> = {
   "ill-formed-second": guardIllFormedSecond,
   "length-gate": guardLength,
   "reward-words": guardRewardWords,
+  "no-working": guardNoWorking,
   sandbagging: guardSandbagging,
 };
 
@@ -262,6 +271,20 @@ export function guardRewardWords(
     parts: { reflection_format: 0, efficacy: Math.min(efficacy, 0) },
     because: `the reflection says "${words}"`,
   };
+}
+
+/** Whether something is computed in a text: `4+7=11`, `x = 3`. Whether it is right is for other rules to say. */
+export function showsWorking(text: string): boolean {
+  return /[\w)}\]]\s*=\s*[-−]?\\?[\d({]/.test(text);
+}
+
+export function guardNoWorking(
+  _parts: RewardParts,
+  { response, config }: Pick<ScoreInput, "response" | "config">,
+): Withheld | null {
+  if (config.payNoWorking || response.reflection === null) return null;
+  if (showsWorking(response.reflection)) return null;
+  return { parts: { reflection_format: 0 }, because: "nothing is computed in the reflection" };
 }
 
 /** How much of a correction is paid: first answers' accuracy as a share of the baseline, at most 1. */

@@ -2,10 +2,11 @@
 import type { Problem } from "../types";
 
 /**
- * How a policy is asked. `direct` (one solution) and `reflect` (two) are the short prompts of the embedded policy;
- * `paper-direct` and `paper` ask the same of a large instruction-tuned model.
+ * How a policy is asked. `direct` (one solution), `reflect` (two, a reflection between them) and `two-step` (two, and no
+ * reflection) are the short prompts of the embedded policy; `paper-direct` and `paper` ask the same of a large
+ * instruction-tuned model.
  */
-export type PromptStyle = "direct" | "reflect" | "paper-direct" | "paper";
+export type PromptStyle = "direct" | "reflect" | "two-step" | "paper-direct" | "paper";
 
 /** The system prompt of SRPO for large models: the content of the paper's appendix B.4, in other words. */
 export const paperSystemPrompt = String.raw`Solve the user's problem in two rounds, and look critically at the first round before you start the second.
@@ -28,6 +29,7 @@ export const paperDirectPrompt = String.raw`Solve the user's problem. First reas
 export const SYSTEM_PROMPTS: Readonly<Record<PromptStyle, string>> = {
   direct: "Solve.",
   reflect: "Solve, reflect, solve again.",
+  "two-step": "Solve, solve again.",
   "paper-direct": paperDirectPrompt,
   paper: paperSystemPrompt,
 };

@@ -7,6 +7,8 @@ export interface RewardConfig {
   scorer: "equations" | "official-code";
   /** How many solutions the policy is asked for; the format is judged against it. */
   solutions: 1 | 2;
+  /** Whether two solutions have a reflection between them; `false` is two-step thinking, the control of the paper's Table 4. */
+  reflects: boolean;
   /** R_format of a well-formed response. */
   formatWeight: number;
   /** Whether text before the first tag is overlooked by the format. */
@@ -44,6 +46,8 @@ export interface RewardConfig {
   payIllFormedSecond: boolean;
   /** Guard `reward-words` when false: a reflection that speaks of the reward earns no I_ref and no I_eff. */
   payRewardWords: boolean;
+  /** Guard `no-working` when false: a reflection without a single equation between numbers earns no I_ref. */
+  payNoWorking: boolean;
   /** Guard `length-gate`: f_len is paid on well-formed responses only. */
   lengthNeedsFormat: boolean;
   /**
@@ -59,6 +63,7 @@ const NO_EFFECTIVENESS: RewardConfig["effectiveness"] = { RR: 0, WR: 0, RW: 0, W
 const paper: RewardConfig = {
   scorer: "equations",
   solutions: 2,
+  reflects: true,
   formatWeight: 0.5,
   textBefore: false,
   accuracyWeight: 0.5,
@@ -76,6 +81,7 @@ const paper: RewardConfig = {
   payEmptyFirst: true,
   payIllFormedSecond: true,
   payRewardWords: true,
+  payNoWorking: true,
   lengthNeedsFormat: false,
   readsBareNumbers: true,
 };
@@ -119,6 +125,7 @@ export type RewardPreset =
   | "octopus"
   | "task-only"
   | "no-reflection-reward"
+  | "two-step"
   | "no-effectiveness"
   | "no-reflection-format"
   | "no-length";
@@ -135,6 +142,8 @@ export type RewardPreset =
  *   the loss (`trainedSpan` in `first-solution-mask.ts`) and recombines solutions within a group, which no reward can do.
  * - `task-only`: plain GRPO, one solution, format and accuracy.
  * - `no-reflection-reward`: two solutions are asked for, format and accuracy are paid; R_reflection is off.
+ * - `two-step`: two solutions with nothing between them, format and the second answer's accuracy are paid (the paper's Table 4
+ *   adds a consistency reward that it does not define; it is left out).
  * - `no-effectiveness`, `no-reflection-format`, `no-length`: `paper` without I_eff, I_ref, f_len.
  */
 export const rewardPresets: Readonly<Record<RewardPreset, RewardConfig>> = {
@@ -144,6 +153,7 @@ export const rewardPresets: Readonly<Record<RewardPreset, RewardConfig>> = {
   octopus,
   "task-only": taskOnly,
   "no-reflection-reward": { ...taskOnly, solutions: 2 },
+  "two-step": { ...taskOnly, solutions: 2, reflects: false, accuracyOn: "final" },
   "no-effectiveness": { ...paper, effectiveness: NO_EFFECTIVENESS },
   "no-reflection-format": { ...paper, reflectionFormat: 0 },
   "no-length": { ...paper, alpha: 0 },

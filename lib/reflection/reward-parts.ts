@@ -72,7 +72,7 @@ export interface Scored {
 /** R_format (5): paid when the response has exactly the parts that were asked for. */
 export function formatReward(
   response: Pick<Response, "faults">,
-  config: Pick<RewardConfig, "formatWeight" | "solutions" | "textBefore">,
+  config: Pick<RewardConfig, "formatWeight" | "solutions" | "reflects" | "textBefore">,
 ): number {
   return fitsTemplate(response, config) ? config.formatWeight : 0;
 }
@@ -80,10 +80,10 @@ export function formatReward(
 /** Whether the response has exactly the parts that were asked for. */
 export function fitsTemplate(
   response: Pick<Response, "faults">,
-  { solutions, textBefore }: Pick<RewardConfig, "solutions" | "textBefore">,
+  { solutions, reflects, textBefore }: Pick<RewardConfig, "solutions" | "reflects" | "textBefore">,
 ): boolean {
   const forgive: Fault[] = textBefore ? ["text-before"] : [];
-  return isWellFormed(response, { solutions, forgive });
+  return isWellFormed(response, { solutions, reflects, forgive });
 }
 
 /** R_accuracy (5): paid when the answer that counts is right, by the paper the first one. */

@@ -20,6 +20,14 @@ const TEMPLATE: readonly { tag: Tag; part: Part; missing: Fault }[] = [
   { tag: "answer", part: "secondAnswer", missing: "no-second-answer" },
 ];
 
+/** What a response can be asked for. */
+export interface Asked {
+  /** 2: first solution, reflection, second solution; 1: one solution, as plain GRPO asks. */
+  solutions: 1 | 2;
+  /** Whether there is a reflection between two solutions; `false` is two-step thinking. */
+  reflects?: boolean;
+}
+
 /** A response that answers once has these faults and no others. */
 const SINGLE: readonly Fault[] = ["no-reflection", "no-second-think", "no-second-answer"];
 
@@ -81,26 +89,28 @@ export function parseResponse(text: string, options: { truncated?: boolean } = {
 /**
  * True when the response has exactly the parts that were asked for, closed, filled, in order and with nothing but white
  * space between them.
- * @param options.solutions 2: first solution, reflection, second solution; 1: one solution, as plain GRPO asks
  * @param options.forgive faults to overlook
  */
 export function isWellFormed(
   { faults }: Pick<Response, "faults">,
-  { solutions, forgive = [] }: { solutions: 1 | 2; forgive?: readonly Fault[] },
+  { solutions, reflects = true, forgive = [] }: Asked & { forgive?: readonly Fault[] },
 ): boolean {
   const single = SINGLE.every((name) => faults.includes(name));
+  const unasked = solutions === 2 && !reflects && !faults.includes("no-reflection");
   return (
     single === (solutions === 1) &&
-    relevantFaults({ faults }, { solutions }).every((name) => forgive.includes(name))
+    !unasked &&
+    relevantFaults({ faults }, { solutions, reflects }).every((name) => forgive.includes(name))
   );
 }
 
-/** The faults that count for what was asked: of one solution nobody expects a reflection. */
+/** The faults that count for what was asked: of one solution, or of two steps, nobody expects a reflection. */
 export function relevantFaults(
   { faults }: Pick<Response, "faults">,
-  { solutions }: { solutions: 1 | 2 },
+  { solutions, reflects = true }: Asked,
 ): Fault[] {
-  return solutions === 2 ? faults : faults.filter((name) => !SINGLE.includes(name));
+  if (solutions === 1) return faults.filter((name) => !SINGLE.includes(name));
+  return reflects ? faults : faults.filter((name) => name !== "no-reflection");
 }
 
 /** One solution as text, absent parts left out. @throws LabError when a part holds a tag of the template */

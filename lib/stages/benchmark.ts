@@ -179,10 +179,17 @@ function modelOf(contestant: Contestant, responsesHash: string | undefined): Ben
   }
 }
 
+/** A policy of the lab is asked as it was trained. */
+const OWN_ASK: Readonly<Record<PolicyRef["style"], AskKind>> = {
+  direct: "lab",
+  reflect: "lab-reflect",
+  "two-step": "lab-two-step",
+};
+
 function defaultAsk(contestant: Contestant): AskKind {
   if (contestant.kind === "export") return contestant.ask;
   if (contestant.kind !== "policy") return "cot";
-  return contestant.policy.style === "reflect" ? "lab-reflect" : "lab";
+  return OWN_ASK[contestant.policy.style];
 }
 
 /** Scores samples as they come, and tells the watcher how it goes. */

@@ -26,7 +26,7 @@ export interface PolicyRef {
   /** What determined it; part of the inputs of every stage that uses it. */
   hash: string;
   /** How it is asked: a policy that learned to reflect is asked to. */
-  style: "direct" | "reflect";
+  style: "direct" | "reflect" | "two-step";
 }
 
 /** A policy that answers behind an engine of the user's own, a server for instance; it can be asked and not trained. */

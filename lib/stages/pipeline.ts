@@ -8,11 +8,12 @@ import type { Spec } from "../config";
 import { fault } from "../engine/errors";
 import { rewardConfig, type RewardPreset } from "../reflection/reward-config";
 import { createRuleTeacher } from "../reflection/teacher";
+import type { Asked } from "../reflection/template";
 import { constructData, type ConstructionResult } from "./construct";
 import { basePolicy, type PolicyRef, type StageOptions, type Watcher } from "./context";
-import { finetune, type TrainingResult } from "./finetune";
+import { finetune, FINETUNE_KINDS, type FinetuneKind, type TrainingResult } from "./finetune";
 import { loadProblems } from "./problems";
-import { reinforce } from "./reinforce";
+import { reinforce, styleFor } from "./reinforce";
 
 export type StageName = "construct" | "sft" | "grpo" | "evaluate";
 
@@ -40,13 +41,13 @@ export async function runConstruction(
 
 export async function runFinetuning(
   pipeline: Pipeline,
-  kind: "reflection" | "plain-cot",
+  kind: FinetuneKind,
   options: StageOptions = {},
 ): Promise<TrainingResult> {
   const data = await runConstruction(pipeline);
-  const title = kind === "reflection" ? "Reflection SFT" : "Plain-CoT SFT";
+  const { name } = FINETUNE_KINDS[kind];
   return finetune(pipeline.spec, pipeline.base, data, kind, {
-    watch: pipeline.watch?.("sft", title),
+    watch: pipeline.watch?.("sft", name[0].toUpperCase() + name.slice(1)),
     ...options,
   });
 }
@@ -115,16 +116,15 @@ function policyIn(folder: string): PolicyRef {
   if (basename(own) !== "policy" || !existsSync(join(run, "summary.json"))) {
     return { ...basePolicy(folder), name: basename(folder) };
   }
-  const spec = JSON.parse(readFileSync(join(run, "spec.json"), "utf8")) as {
-    kind?: string;
-    reward?: { solutions: 1 | 2 };
+  const { kind, reward } = JSON.parse(readFileSync(join(run, "spec.json"), "utf8")) as {
+    kind?: FinetuneKind;
+    reward?: Asked;
   };
-  const reflects = spec.kind === "reflection" || spec.reward?.solutions === 2;
   return {
     name: basename(run),
     folder: own,
     hash: basename(run).split("-").at(-1) ?? "",
-    style: reflects ? "reflect" : "direct",
+    style: reward === undefined ? FINETUNE_KINDS[kind ?? "plain-cot"].style : styleFor(reward),
   };
 }
 

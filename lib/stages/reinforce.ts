@@ -2,6 +2,7 @@
 import type { Spec } from "../config";
 import { savePolicy } from "../policy/checkpoint";
 import { rewardConfig, type RewardPreset } from "../reflection/reward-config";
+import type { Asked } from "../reflection/template";
 import { customRewardIdentity, type CustomReward } from "../train/custom-reward";
 import { trainGrpo } from "../train/grpo";
 import type { Rollout } from "../train/rollouts";
@@ -35,10 +36,16 @@ export interface ReinforceOptions extends StageOptions {
   onRollouts?: (step: number, rollouts: readonly Rollout[]) => void;
 }
 
+/** How the embedded policy is asked for what a reward pays. */
+export function styleFor({ solutions, reflects = true }: Asked): PolicyRef["style"] {
+  if (solutions === 1) return "direct";
+  return reflects ? "reflect" : "two-step";
+}
+
 export function reinforce(spec: Spec, options: ReinforceOptions): Promise<TrainingResult> {
   const { name, from, problems, watch } = options;
   const reward = rewardConfig(options.reward, options.reward === "task-only" ? {} : spec.reward);
-  const style = reward.solutions === 2 ? "reflect" : "direct";
+  const style = styleFor(reward);
   const { rewardWeight = 1, rewards = [] } = options;
   const { gradientCheckpointing, ...grpo } = spec.grpo;
   const inputs = {

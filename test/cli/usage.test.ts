@@ -47,7 +47,7 @@ describe("srpo", function () {
       ...out.matchAll(/^ {2}([a-z-]+)(?: \[options\])?(?: [<[]\w+[>\]])? {2,}\S/gm),
     ].map(([, name]) => name);
     assert.deepEqual(names, [
-      ...["doctor", "data", "sft", "grpo", "eval"],
+      ...["doctor", "data", "sft", "grpo", "eval", "paper-mini"],
       ...["reward", "reward-bench", "serve-reward", "export", "preflight"],
       ...["submit", "logs", "jobs", "stop"],
       ...["equal", "score", "bench", "parity", "generate", "policy", "onnx", "runs", "perf"],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { constructSamples, teachAttempts } from "../../lib/reflection/construction";
 import { buildMessages, SYSTEM_PROMPTS } from "../../lib/reflection/prompts";
-import { toPlainCot, toSharegpt } from "../../lib/reflection/records";
+import { toCheckedCot, toPlainCot, toSharegpt } from "../../lib/reflection/records";
 import {
   createRuleTeacher,
   MalformedTeaching,
@@ -272,6 +272,16 @@ describe("reflection/records and prompts", () => {
     );
     const other = { ...samples[0], problem: { ...sums, steps: undefined } };
     assert.match(toPlainCot(other).messages[2].content, /^<think>So 61\.<\/think>/);
+  });
+
+  it("writes the checked control as long as the reflection, all of it right and in one solution", async () => {
+    const { samples } = await teachAttempts([wrongAttempt(sums)], options);
+    assert.equal(
+      toCheckedCot(samples[0]).messages[2].content,
+      "<think>The bars are 34 and 27. 4+7=11, 3+2+1=6. Check: 4+7=11, 3+2+1=6. Right. So 61.</think><answer>61</answer>",
+    );
+    const other = { ...samples[0], problem: { ...sums, steps: undefined } };
+    assert.throws(() => toCheckedCot(other), /no reading or no steps/);
   });
 
   it("asks with the pictures first, and with the choices below the question once", () => {
