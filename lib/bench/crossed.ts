@@ -6,7 +6,7 @@
  */
 import { fault } from "../engine/errors";
 import { createRandom } from "../engine/random";
-import { quantile } from "./report";
+import { quantile, wilson } from "./report";
 
 /** What a seed did on a problem: `hits` of `of`, e.g. right samples of all; a difference of two rates has signed hits. */
 export interface Cell {
@@ -27,6 +27,14 @@ export interface CrossedRate {
   seeds: number[];
 }
 
+export interface CrossedOptions {
+  seed?: string | number;
+  /** Bootstrap samples; 2000 unless told otherwise. */
+  draws?: number;
+  /** Whether hits are counts among `of`; then the interval of none or all is Wilson's over the problems. */
+  rate?: boolean;
+}
+
 const DRAWS = 2000;
 
 /**
@@ -35,7 +43,7 @@ const DRAWS = 2000;
  */
 export function crossedRate(
   cells: readonly (readonly Cell[])[],
-  { seed = 0, draws = DRAWS }: { seed?: string | number; draws?: number } = {},
+  { seed = 0, draws = DRAWS, rate = true }: CrossedOptions = {},
 ): CrossedRate {
   const count = cells[0]?.length ?? 0;
   if (count === 0 || cells.some((row) => row.length !== count)) {
@@ -68,14 +76,23 @@ export function crossedRate(
   }
   values.sort((a, b) => a - b);
   const all = total(sums);
+  const problems = cells[0].filter((_, i) => cells.some((row) => row[i].of > 0)).length;
   return {
     value: all.hits / all.of,
     low: values.length === 0 ? NaN : quantile(values, 0.025),
     high: values.length === 0 ? NaN : quantile(values, 0.975),
-    problems: cells[0].filter((_, i) => cells.some((row) => row[i].of > 0)).length,
+    problems,
     of: all.of,
     seeds: sums.map((sum) => sum.hits / sum.of),
+    // Where all is right or nothing, a bootstrap is sure of it; nobody should be.
+    ...(rate && problems > 0 && [0, all.of].includes(all.hits)
+      ? ends(wilson(all.hits === 0 ? 0 : problems, problems))
+      : {}),
   };
+}
+
+function ends({ low, high }: { low: number; high: number }): { low: number; high: number } {
+  return { low, high };
 }
 
 function total(cells: readonly Cell[]): Cell {
@@ -92,7 +109,7 @@ function total(cells: readonly Cell[]): Cell {
 export function crossedDifference(
   a: readonly (readonly Cell[])[],
   b: readonly (readonly Cell[])[],
-  options: { seed?: string | number; draws?: number } = {},
+  options: Omit<CrossedOptions, "rate"> = {},
 ): CrossedRate {
   if (a.length !== b.length || a.some((row, s) => row.length !== b[s].length)) {
     throw fault("crossedDifference", "the two are not of the same seeds and problems", {
@@ -106,7 +123,7 @@ export function crossedDifference(
       return { hits: other.hits / other.of - cell.hits / cell.of, of: 1 };
     }),
   );
-  return crossedRate(steps, options);
+  return crossedRate(steps, { ...options, rate: false });
 }
 
 /** Student's t, 97.5 % quantile for 1, 2, … degrees of freedom (`scipy.stats.t.ppf(0.975, df)`). */

@@ -46,11 +46,16 @@ export function planJobs({ preset, changes, seeds, variants: wanted }: GridReque
       return {
         id: jobId(variant.name, seed),
         ...{ variant, seed, spec },
-        hash: contentHash(canonicalJson({ spec, base, variant }), 10),
+        hash: contentHash(canonicalJson({ spec, base, ...determining(variant) }), 10),
         needs: startsOf(variant).map(({ name }) => jobId(name, seed)),
       };
     }),
   );
+}
+
+/** What is called otherwise is not another job. */
+function determining({ start, reward, holdsFirstAnswers }: Variant): Record<string, unknown> {
+  return { start, reward, holdsFirstAnswers };
 }
 
 export const jobId = (variant: string, seed: number): string => `${variant}/${seed}`;

@@ -43,12 +43,12 @@ const quarter: VariantStart = { kind: "reflection", share: 0.25 };
 export const variants: readonly Variant[] = [
   { name: "base", title: "base", start: { kind: "base" } },
   { name: "sft", title: "reflection SFT", start: { kind: "reflection" } },
-  { name: "steps-sft", title: "SFT on the reflections' steps", start: { kind: "steps-cot" } },
+  { name: "steps-sft", title: "careful-steps SFT", start: { kind: "steps-cot" } },
   { name: "grpo", title: "GRPO", start: { kind: "base" }, reward: "task-only" },
   { name: "srpo", title: "SRPO", ...srpo },
   {
     name: "steps-grpo",
-    title: "SFT on the reflections' steps + GRPO",
+    title: "careful steps + GRPO",
     start: { kind: "steps-cot" },
     reward: "task-only",
   },
@@ -117,7 +117,7 @@ export const variants: readonly Variant[] = [
   { name: "two-step-sft", title: "two-step SFT", start: { kind: "two-step" } },
   {
     name: "two-step-grpo",
-    title: "GRPO with two-step thinking",
+    title: "two-step GRPO",
     start: { kind: "two-step" },
     reward: "two-step",
   },

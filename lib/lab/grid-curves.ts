@@ -1,10 +1,9 @@
 /** The trainings of `paper-mini` as curves: the mean over the seeds, and a band from the lowest seed to the highest. */
 import { hasVariant, runsOf } from "../grid/analysis";
-import type { Curve, GridResults, GridSample, RunRecord } from "../grid/results";
+import type { Curve, GridResults } from "../grid/results";
 import { variantByName } from "../grid/variants";
 import type { Axis, Figure, Line } from "./chart";
 import { movingAverage } from "./runs";
-import type { TableFigure } from "./table-figure";
 
 export interface CurveOptions {
   title?: string;
@@ -100,24 +99,12 @@ export function hackCurves(results: GridResults, pair: readonly [string, string]
   ];
 }
 
-/** Rollouts of a variant's first seed from the beginning, the middle and the end of its training. */
-export function hackSamples(results: GridResults, name: string): TableFigure {
+/** The best paid rollouts of a variant's first seed, from the beginning, the middle and the end of its training, as text. */
+export function hackSamples(results: GridResults, name: string): string {
   const run = runsOf(results, name).find(({ samples }) => samples !== undefined);
-  const samples = (run as RunRecord | undefined)?.samples ?? [];
-  const cell = ({ text }: GridSample): string =>
-    (text.match(/.{1,110}(?=\s|<|$)|.{1,110}/g) ?? [text]).join("\n");
-  return {
-    title: `Best paid rollouts of: ${variantByName(name).title}`,
-    subtitle: `seed ${run?.seed ?? "–"}`,
-    columns: ["step", "transition", "paid", "gold", "response"],
-    lines: samples.map((sample) => ({
-      cells: [
-        String(sample.step),
-        sample.transition,
-        sample.total.toFixed(2),
-        sample.gold,
-        cell(sample),
-      ],
-    })),
-  };
+  const lines = (run?.samples ?? []).map(
+    ({ step, transition, total, gold, text }) =>
+      `step ${step}, ${transition}, paid ${total.toFixed(2)}, gold ${gold}: ${text}`,
+  );
+  return [`Best paid rollouts, ${variantByName(name).title}:`, ...lines].join("\n");
 }

@@ -33,9 +33,11 @@ export function gridCaption(results: GridResults, names: readonly string[]): str
     runs.reduce((sum, { seconds }) => sum + (seconds.grpo ?? seconds.sft ?? 0), 0) / 3600;
   const [test, ood] = [header.problems.test.kinds.length, header.problems.ood.kinds.length];
   const seeds = [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const { preset } = header.spec;
+  const only = preset === "paper-mini" ? "" : `preset ${preset}, which only shows that it runs; `;
   return (
-    `seeds ${seeds.join(", ")}; ${test} test problems, ${ood} held-out ones; 95 % intervals over seeds and problems; ` +
-    `${hours.toFixed(1)} h of training on one thread`
+    `${only}seeds ${seeds.join(", ")}; ${test} test problems, ${ood} held-out ones; 95 % intervals over seeds and problems; ` +
+    `${hours.toFixed(1)} h of training`
   );
 }
 
@@ -175,7 +177,7 @@ export function ablationTable(results: GridResults, names: readonly string[]): T
       },
       ...there.map((name): TableLine => {
         const difference = differenceOf(results, ["srpo", name], "final");
-        const { low, high } = seedInterval(difference.seeds);
+        const over = seedInterval(difference.seeds);
         return {
           cells: [
             title(name),
@@ -184,7 +186,9 @@ export function ablationTable(results: GridResults, names: readonly string[]): T
             lost(name, { mode: "sampled" }),
             lost(name, { set: "ood" }),
             difference.seeds.map((value) => (100 * value).toFixed(1)).join(" "),
-            `[${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`,
+            difference.seeds.length < 2
+              ? "–"
+              : `[${(100 * over.low).toFixed(1)}, ${(100 * over.high).toFixed(1)}]`,
             PAPER[name] === undefined ? "–" : PAPER[name].toFixed(1),
           ],
         };
@@ -192,7 +196,7 @@ export function ablationTable(results: GridResults, names: readonly string[]): T
     ],
     notes: [
       "Points of accuracy, paired by seed and problem. The t interval is over the seeds' own differences, for these problems.",
-      "The paper: difference of the averages of five benchmarks (Tables 3 to 5), one training each, no interval; “the reflections' steps” stands beside its plain-CoT SFT + GRPO.",
+      "The paper: difference of the averages of five benchmarks (Tables 3 to 5), one training each, no interval; “careful steps”, which is SFT on what the reflections compute, stands beside its plain-CoT SFT + GRPO.",
     ],
   };
 }

@@ -58,8 +58,9 @@ export function effectivenessFigure({
 }): Figure {
   const x = Array.from({ length: 101 }, (_, i) => i / 100);
   return {
+    height: 300,
     title: "When I_eff pays for a real check",
-    subtitle: "expected I_eff of a check with accuracy r, less that of keeping the first answer",
+    subtitle: "beyond keeping the first answer, which pays 0 here",
     x: { title: "accuracy of the second look, r", format: "percent", min: 0, max: 1 },
     y: { title: "gain" },
     lines: firsts.map((first): Line => ({
@@ -67,10 +68,7 @@ export function effectivenessFigure({
       x,
       y: x.map((r) => effectivenessGain(first, r)),
     })),
-    references: [
-      { axis: "y", at: 0, label: "an empty reflection" },
-      ...Object.entries(costs).map(([label, at]) => ({ axis: "y" as const, at, label })),
-    ],
+    references: Object.entries(costs).map(([label, at]) => ({ axis: "y", at, label })),
   };
 }
 
@@ -91,7 +89,7 @@ export function effectivenessOnRuns(results: GridResults, name: string): Figure 
     curve(metric).map((line) => ({ ...line, name: label }));
   return {
     title: `${variantByName(name).title}: r, a, and real checks`,
-    subtitle: "of the rollouts written down; mean of the seeds, band from lowest to highest",
+    subtitle: "of the rollouts written down; mean and range of seeds",
     x: { title: "step" },
     y: { title: "share", format: "percent", min: 0, max: 1 },
     lines: [

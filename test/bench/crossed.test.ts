@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { wilson } from "../../lib/bench/report";
 import { crossedDifference, crossedRate, seedInterval, type Cell } from "../../lib/bench/crossed";
 
 /** `make_crossed_fixture.py` wrote it with numpy and scipy. */
@@ -62,6 +63,14 @@ describe("crossed", () => {
     assert.ok(all.high - all.low > 2 * (pooled.high - pooled.low));
     assert.deepEqual(all.seeds, [0.2, 0.5, 0.8]);
     assert.equal(all.value, pooled.value);
+  });
+
+  it("is not sure of a rate that was never seen to be anything but 0 or 1", () => {
+    const all = (hits: number): Cell[][] => [1, 2].map(() => right[0].map(() => ({ hits, of: 1 })));
+    const never = crossedRate(all(0));
+    assert.deepEqual([never.value, never.low], [0, 0]);
+    assert.equal(never.high, wilson(0, 60).high);
+    assert.equal(crossedRate(all(1)).low, wilson(60, 60).low);
   });
 
   it("counts what there is to hit, and leaves problems out where one of a pair has nothing", () => {

@@ -10,6 +10,7 @@ describe("grid plan", () => {
   it("has every variant with every seed, each with a reward that can be", () => {
     const jobs = planJobs(request, "base");
     assert.equal(jobs.length, 2 * variants.length);
+    // Two that are the same but for their names would be one.
     assert.equal(new Set(jobs.map(({ hash }) => hash)).size, jobs.length);
     for (const { variant, spec, seed } of jobs) {
       assert.equal(spec.seed, seed);
