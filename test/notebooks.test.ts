@@ -208,9 +208,7 @@ describe("notebooks", function () {
         assert.ok(cell_type !== "code" || lines.length <= 17, lines.join("\n"));
       }
       checkOutputs(notebook);
-      // The last one has all of the paper's figures and tables.
-      const most = i === NAMES.length - 1 ? 2e6 : 1e6;
-      assert.ok(statSync(join(root, "notebooks", name)).size < most, `over ${most} bytes`);
+      assert.ok(statSync(join(root, "notebooks", name)).size < 1e6, "it has a megabyte and more");
     });
   }
 
@@ -400,12 +398,6 @@ describe("notebooks", function () {
 
     it("5: the ablation, overlaid curves, results, and what holds", async () => {
       const notebook = await run(NAMES[4]);
-      checkFigures(notebook, /Accuracy, test set/, /Accuracy by family/, /Lower clip ratio/);
-      checkFigures(notebook, /What f_len pays/, /When I_eff pays/, /published code's table/);
-      assert.match(
-        printed(notebook),
-        /SRPO beats GRPO \(greedy\): (holds|does not hold|undecided)/,
-      );
       checkFigures(notebook, /SRPO without/, /Wrong turned right/, /Greedy/);
       checkTables(
         notebook,

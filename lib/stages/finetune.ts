@@ -91,7 +91,7 @@ export function finetune(
       : asManyTokens(
           written,
           samples.map((sample) => exampleOf(sample, "reflection")),
-          loadTokenizer(from.folder),
+          loadTokenizer(checkpointOf(from.folder)),
         );
   const { firstSolutionMask, gradientCheckpointing, ...sft } = spec.sft;
   const inputs = {
@@ -133,7 +133,6 @@ export function finetune(
   });
 }
 
-<<<<<<< HEAD
 function sftWork(examples: readonly SftExample[], { folder }: PolicyRef): TrainingWork {
   const { countTokens } = loadTokenizer(checkpointOf(folder));
   const lengths = examples.map(({ text }) => countTokens(text) + 1);
@@ -145,7 +144,6 @@ function sftWork(examples: readonly SftExample[], { folder }: PolicyRef): Traini
   };
 }
 
-=======
 function exampleOf(sample: ReflectionSample, kind: FinetuneKind): SftExample {
   const { style, record } = FINETUNE_KINDS[kind];
   const { messages } = record(sample);
@@ -178,7 +176,6 @@ export function asManyTokens(
   return repeated;
 }
 
->>>>>>> research9
 /** What an interrupted attempt had logged, for the curves that go on. */
 export function earlierMetrics(folder: string, resumedAt: number): Record<string, number>[] {
   return resumedAt === 0 ? [] : readJsonl<Record<string, number>>(join(folder, "metrics.jsonl"));
