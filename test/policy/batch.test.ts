@@ -42,7 +42,9 @@ describe("grouped batches", () => {
       const hidden = decode(weights, config.decoder, batch, imageTensor(some, config));
       // Rows beyond the batch's tokens only fill it up to a size that comes again.
       const size = batch.rows.length * config.decoder.vocabSize;
-      return logits(decoderEnds(weights, config.decoder), config.decoder, hidden).dataSync<"float32">().slice(0, size);
+      return logits(decoderEnds(weights, config.decoder), config.decoder, hidden)
+        .dataSync<"float32">()
+        .slice(0, size);
     });
 
   const completionsFor = (G: number, lengths: () => number): number[][][] => {
