@@ -15,7 +15,7 @@ import type { PolicyRef, StageOptions } from "./context";
 /** Prompts that are looked at; the longest of them stands for all. */
 const LOOKED_AT = 16;
 /** Less is not worth a word. */
-const WORTH_SAYING = 1e9;
+const WORTH_SAYING = 2e9;
 
 export interface TrainingWork {
   /** What is asked, in which style. */
