@@ -123,7 +123,7 @@ const bench = new Command("bench")
       benchParts.map(({ name }) => name),
     ),
   )
-  .option("--out <dir>", "where bench.json, pictures and README.md go", "perf")
+  .option("--out <dir>", "where bench.json, pictures and README.md go", "lib/perf/measured")
   .option("--threads <n>", "threads of the engine (default: as the engine chooses)", wholeNumber(1))
   .addHelpText(
     "after",
