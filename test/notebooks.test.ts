@@ -219,7 +219,8 @@ describe("notebooks", function () {
       const planned = [
         ...textOf(first.source).matchAll(/name: "([^"]+)", stage: "(\w+)", seconds: (\d+)/g),
       ].map(([, stage, kind, seconds]) => ({ stage, kind, seconds: Number(seconds) }));
-      assert.ok(planned.length > 0, name);
+      // The sixth sends its training elsewhere.
+      assert.equal(planned.length > 0, name !== "6-cluster.ipynb", name);
       const trainings = planned.filter(({ kind }) => ["sft", "grpo"].includes(kind));
       const took = [...printed(notebook).matchAll(/^\d+ steps in (\d+) s$/gm)].map(([, seconds]) =>
         Number(seconds),

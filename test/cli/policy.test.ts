@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
+import { ready } from "../../lib/engine/backend";
+import { describeFused } from "../../lib/engine/fused";
 import { readParityCases, type ParityCase } from "../../lib/policy/parity";
 import { CASES, CHECKPOINT, temporaryFolder, writeTinyPolicy } from "../policy/fixture";
 import { spelled, srpo, writeCharacterTokenizer } from "./srpo";
@@ -61,12 +63,15 @@ describe("srpo", function () {
       assert.equal(check.status, 0, check.err);
       const [{ engine, prompts, equal, different }] = check.rows;
       assert.deepEqual([engine, prompts, equal, different], ["onnx/cpu", 4, 4, []]);
+      await ready();
+      const fused = describeFused().used ? ["tfjs, fused"] : [];
+      const engines = ["tfjs", ...fused, "onnx/cpu"];
       const speed = await srpo([
         ...["onnx", "speed", ...some, "--batch", "1", "4", "--repeats", "1", "--threads", "1"],
       ]);
       assert.deepEqual(
         speed.rows.map((row) => [row.engine, row.batch]),
-        [1, 4].flatMap((batch) => ["tfjs", "onnx/cpu"].map((name) => [name, batch])),
+        [1, 4].flatMap((batch) => engines.map((name) => [name, batch])),
       );
       assert.ok(speed.rows.every(({ s, tok_per_s }) => Number(s) > 0 && Number(tok_per_s) > 0));
       assert.match(speed.err, /engine +batch +seconds +tokens\/s +times tfjs/);
