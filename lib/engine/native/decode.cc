@@ -1,7 +1,7 @@
 // One token further for many rows: the whole decoder, from the tokens just drawn to the next ones, with caches that are
 // written in place. Rows do not depend on each other, so that each thread takes some of them through all layers.
 #ifdef __SSE__
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include "linear.h"
@@ -203,9 +203,12 @@ void AttendRow(float* x, const float* bias, const float* cos, const float* sin, 
   }
 }
 
-// Writes what nobody reads soon past the caches, in whole vectors: `to` is aligned, `from` has room.
+// Writes what nobody reads soon past the caches, in whole vectors: `to` is aligned to them (TensorFlow's memory begins at a
+// multiple of 64 bytes, a row of a tape is a multiple of it long), `from` has room.
 inline void Stream(const float* from, int64_t count, float* to) {
-#ifdef __SSE__
+#if defined(__AVX512F__)
+  for (int64_t i = 0; i < count; i += W) _mm512_stream_ps(to + i, _mm512_loadu_ps(from + i));
+#elif defined(__SSE__)
   for (int64_t i = 0; i < count; i += 4) _mm_stream_ps(to + i, _mm_loadu_ps(from + i));
 #else
   std::copy_n(from, count, to);
