@@ -5,10 +5,9 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { jupyterEnv, needJupyter } from "./jupyter.mjs";
 import { command, setup } from "./setup.mjs";
-import { StepFailure, lastLines, root, venvPython } from "./tools.mjs";
+import { StepFailure, lastLines, readOptions, root, venvPython } from "./tools.mjs";
 
 const HOST = "127.0.0.1";
 const FIRST_PORT = 8888;
@@ -44,13 +43,14 @@ async function choosePort(asked) {
 }
 
 async function lab() {
-  const { values } = parseArgs({
-    options: {
+  const values = readOptions(
+    "npm run lab [-- --port N] [--preset smoke|small] [--notebooks FOLDER]",
+    {
       port: { type: "string" },
       preset: { type: "string", default: process.env.LAB_PRESET },
       notebooks: { type: "string", default: join(root, "notebooks") },
     },
-  });
+  );
   await setup({ quiet: true });
   needJupyter();
   const port = await choosePort(values.port);

@@ -4,20 +4,25 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { parseArgs } from "node:util";
 import { jupyterEnv, needJupyter } from "./jupyter.mjs";
 import { command, setup } from "./setup.mjs";
-import { Interrupted, StepFailure, duration, readJson, root, venvPython } from "./tools.mjs";
+import {
+  Interrupted,
+  StepFailure,
+  duration,
+  readJson,
+  readOptions,
+  root,
+  venvPython,
+} from "./tools.mjs";
 
 const notebooks = join(root, "notebooks");
 
 async function start() {
-  const { values } = parseArgs({
-    options: {
-      preset: { type: "string", default: process.env.LAB_PRESET ?? "small" },
-      "in-place": { type: "boolean", default: false },
-      only: { type: "string", default: "1-5" },
-    },
+  const values = readOptions("npm start [-- --preset smoke|small] [--in-place] [--only 6]", {
+    preset: { type: "string", default: process.env.LAB_PRESET ?? "small" },
+    "in-place": { type: "boolean", default: false },
+    only: { type: "string", default: "1-5" },
   });
   const { took: phases } = await setup({ quiet: true });
   needJupyter();

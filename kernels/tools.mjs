@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const venv = join(root, ".venv");
@@ -27,6 +28,24 @@ export class StepFailure extends Error {
     this.output = output;
     this.fix = fix;
   }
+}
+
+/**
+ * The command line's options, each with its value.
+ * @param {string} usage how the command is called: what `--help` shows
+ * @param {import("node:util").ParseArgsConfig["options"]} options
+ * @throws {StepFailure} for an option that there is not, or one without its value
+ */
+export function readOptions(usage, options) {
+  try {
+    const help = { type: "boolean", short: "h", default: false };
+    const { values } = parseArgs({ options: { ...options, help } });
+    if (!values.help) return values;
+  } catch (error) {
+    throw new StepFailure(error.message.split(". ")[0], { fix: `call it as ${usage}` });
+  }
+  console.log(`Usage: ${usage}`);
+  process.exit(0);
 }
 
 /** A step that cannot be taken on this machine, and that the lab can do without, loudly. */

@@ -79,7 +79,9 @@ export function judgeReflection(results: GridResults, variant = "srpo"): string[
 
 const title = (name: string): string => variantByName(name).title;
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-const signed = (value: number): string => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)}`;
+/** `+3.1`, `−0.4`: always with a sign, and a real minus. */
+export const signed = (value: number): string =>
+  `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)}`;
 
 /** `+3.1 [+0.4, +5.9]` */
 export function points({ value, low, high }: CrossedRate): string {

@@ -33,7 +33,7 @@ export async function renderPng(
 ): Promise<Buffer> {
   const svg = Buffer.from(renderSvg(figures, options));
   return sharp(svg, { density: 72 * (options.scale ?? SCALE) })
-    .png({ compressionLevel: 9, palette: true, colours: 128 })
+    .png({ compressionLevel: 9, palette: true, colours: 16 })
     .toBuffer();
 }
 

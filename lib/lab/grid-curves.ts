@@ -101,6 +101,7 @@ export function hackCurves(results: GridResults, pair: readonly [string, string]
 
 /** The best paid rollouts of a variant's first seed, from the beginning, the middle and the end of its training, as text. */
 export function hackSamples(results: GridResults, name: string): string {
+  if (!hasVariant(results, name)) return `${variantByName(name).title}: not trained yet.`;
   const run = runsOf(results, name).find(({ samples }) => samples !== undefined);
   const lines = (run?.samples ?? []).map(
     ({ step, transition, total, gold, text }) =>

@@ -10,7 +10,7 @@ import {
   type Measure,
   type Scope,
 } from "../grid/analysis";
-import { interval, points } from "../grid/claims";
+import { interval, points, signed } from "../grid/claims";
 import type { EvaluationMode, EvaluationSet, GridResults } from "../grid/results";
 import { variantByName } from "../grid/variants";
 import type { Figure } from "./chart";
@@ -146,6 +146,37 @@ function tokens(results: GridResults, name: string): string {
   return (all.reduce((sum, value) => sum + value, 0) / all.length).toFixed(0);
 }
 
+/** What became of first answers, for the variants that look a second time: greedy and at temperature 1. */
+export function transitionTable(results: GridResults, names: readonly string[]): TableFigure {
+  const there = known(results, names).filter(
+    (name) => !Number.isNaN(rateOf(results, name, "harm").value),
+  );
+  const shares = (name: string, mode: EvaluationMode): string[] =>
+    (["RR", "WR", "RW", "WW"] as const).map((measure) =>
+      interval(rateOf(results, name, measure, { mode })).replace(" [", "\n["),
+    );
+  return {
+    title: "Transitions from the first answer to the second",
+    subtitle: gridCaption(results, there),
+    columns: ["variant", ...["R→R", "W→R", "R→W", "W→W"], "fixed of wrong", "spoiled of right"],
+    lines: (["greedy", "sampled"] as const).flatMap((mode): TableLine[] => [
+      { section: MODES[mode] },
+      ...there.map((name) => ({
+        cells: [
+          title(name),
+          ...shares(name, mode),
+          ...(["fix", "harm"] as const).map((measure) =>
+            interval(rateOf(results, name, measure, { mode })).replace(" [", "\n["),
+          ),
+        ],
+      })),
+    ]),
+    notes: [
+      "Shares of all responses; those without a second look are in none of the four. Intervals over seeds and problems.",
+    ],
+  };
+}
+
 /** Points that the paper's averages lose against SRPO-7B without a part (Tables 3, 4 and 6). */
 const PAPER: Readonly<Record<string, number>> = {
   base: -9.1,
@@ -185,11 +216,11 @@ export function ablationTable(results: GridResults, names: readonly string[]): T
             points(difference).replace(" [", "\n["),
             lost(name, { mode: "sampled" }),
             lost(name, { set: "ood" }),
-            difference.seeds.map((value) => (100 * value).toFixed(1)).join(" "),
+            difference.seeds.map((value) => signed(100 * value)).join(" "),
             difference.seeds.length < 2
               ? "–"
-              : `[${(100 * over.low).toFixed(1)}, ${(100 * over.high).toFixed(1)}]`,
-            PAPER[name] === undefined ? "–" : PAPER[name].toFixed(1),
+              : `[${signed(100 * over.low)}, ${signed(100 * over.high)}]`,
+            PAPER[name] === undefined ? "–" : signed(PAPER[name]),
           ],
         };
       }),

@@ -27,6 +27,8 @@ export interface TableFigure {
 const SIZE = 11.5;
 const LINE = 16;
 const PAD = 10;
+/** Headings are bold, and that much wider. */
+const BOLD = 1.1;
 const WIDEST_NOTE = 1080;
 const SECTION = "#EEF1F4";
 const STRONG = "#FFF4E5";
@@ -41,7 +43,7 @@ export async function tableFigureBundle(figure: TableFigure): Promise<MimeBundle
     });
   }
   const svg = Buffer.from(renderTable(figure));
-  const png = await sharp(svg, { density: 90 }).png({ palette: true, colours: 64 }).toBuffer();
+  const png = await sharp(svg, { density: 90 }).png({ palette: true, colours: 16 }).toBuffer();
   return {
     [PLOTLY_MIME]: plotlyTable(figure),
     "image/png": png.toString("base64"),
@@ -64,7 +66,11 @@ function layOut({ columns, lines }: TableFigure): { left: number[]; width: numbe
   columns.forEach((column, i) => {
     left.push(x);
     const cells = lines.flatMap((line) => line.cells?.[i].split("\n") ?? []);
-    x += Math.max(...[column, ...cells].map((text) => widthOf(text, SIZE))) + 2 * PAD;
+    const widest = Math.max(
+      BOLD * widthOf(column, SIZE),
+      ...cells.map((text) => widthOf(text, SIZE)),
+    );
+    x += widest + 2 * PAD;
   });
   return { left, width: Math.ceil(x) };
 }
