@@ -8,6 +8,7 @@ import {
   type GridResults,
   type RunRecord,
 } from "../../lib/grid/results";
+import { ablationTable, ratingTable, transitionTable } from "../../lib/lab/grid-view";
 
 const kinds = ["bars-1", "bars-2", "pie-1", "pie-2"];
 const marks = (outcomes: string, ratings?: string) => ({
@@ -100,5 +101,20 @@ describe("grid analysis", () => {
     const outcomes = [...readOutcomes(marks("rw=+-x"), 6)].flat();
     assert.equal(outcomes.map(outcomeLetter).join(""), "rw=+-x");
     assert.throws(() => readOutcomes(marks("rw=+-"), 2), /readOutcomes/);
+  });
+
+  it("draws tables whose cells are those rates, for the variants that have them", () => {
+    const row = (lines: readonly { cells?: string[] }[], name: string): string[] =>
+      lines.find(({ cells }) => cells?.[0] === name)?.cells ?? [];
+    const [, ...shares] = row(transitionTable(results, ["base", "srpo"]).lines, "SRPO");
+    const values = shares.map((text) => text.split(" %")[0]);
+    assert.deepEqual(values, ["37.5", "25.0", "12.5", "12.5", "66.7", "25.0"]);
+    assert.deepEqual(row(transitionTable(results, ["base"]).lines, "base"), []);
+
+    const [, accuracy, greedy] = row(ablationTable(results, ["base"]).lines, "base");
+    assert.match(accuracy, /^37\.5 % /);
+    assert.match(greedy, /^−37\.5\n/);
+    const rated = row(ratingTable(results, ["srpo"]).lines.slice(2), "SRPO");
+    assert.match(rated[1], /^66\.7 %\n/);
   });
 });

@@ -159,4 +159,16 @@ describe("kernels/setup", () => {
     assert.equal(readFileSync(log, "utf8"), "in out in out in out ");
     assert.equal(existsSync(lock), false);
   });
+
+  it("says in a line what is wrong with an option, and how the command is called", () => {
+    const call = (...words: string[]) =>
+      spawnSync(process.execPath, [join(root, "kernels", "start.mjs"), ...words], {
+        encoding: "utf8",
+      });
+    assert.match(call("--help").stdout, /^Usage: npm start .*--preset/);
+    const wrong = call("--onyl", "3");
+    assert.equal(wrong.status, 1);
+    assert.match(wrong.stderr, /'--onyl'\n.*npm start/);
+    assert.doesNotMatch(wrong.stderr, /\n {4}at /);
+  });
 });
