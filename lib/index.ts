@@ -86,6 +86,7 @@ export {
   gridCaption,
   gridTable,
   ratingTable,
+  readingTable,
   transitionTable,
 } from "./lab/grid-view";
 export { gridCurve, hackCurves, hackSamples, paperCurves } from "./lab/grid-curves";

@@ -11,6 +11,7 @@ import type { Random } from "../../lib/engine/random";
 import {
   checkReflection,
   firstThink,
+  readsWhole,
   secondThink,
   vacuousReflection,
 } from "../../lib/reflection/dialect";
@@ -71,7 +72,7 @@ export function writeReflecting(scene: Scene, mixture: Mixture, random: Random):
   let second: number;
   if (kind === "real") {
     const reading = scene.read(scene.values);
-    const misread = !first.think.startsWith(reading);
+    const misread = !readsWhole(first.think, reading);
     const steps = chainSteps(scene.chain, scene.values).map(columns);
     reflection = checkReflection({
       ...(misread ? { reading } : {}),

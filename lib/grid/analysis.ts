@@ -8,6 +8,7 @@ import {
   type EvaluationMode,
   type EvaluationSet,
   type GridResults,
+  type Marks,
   type RunRecord,
 } from "./results";
 
@@ -22,7 +23,8 @@ export interface Scope {
 
 /**
  * What is counted: right first and right final answers among all; corrected ones (W→R) among wrong first answers that got a
- * second look, spoiled ones (R→W) among right ones; each transition among all; reflections by rating among reflections.
+ * second look, spoiled ones (R→W) among right ones; each transition among all; reflections by rating among reflections; pictures
+ * that the first think reads whole, right final answers among those, and misread ones among wrong final answers.
  */
 export type Measure =
   | "first"
@@ -33,9 +35,18 @@ export type Measure =
   | "WR"
   | "RW"
   | "WW"
-  | (typeof RATINGS)[keyof typeof RATINGS];
+  | (typeof RATINGS)[keyof typeof RATINGS]
+  | "readWhole"
+  | "rightOfRead"
+  | "misreadOfWrong";
 
-type Count = (outcome: Outcome) => { hit: boolean; of: boolean };
+interface Counted {
+  hit: boolean;
+  of: boolean;
+}
+type Count = (outcome: Outcome) => Counted;
+
+const isRight = ({ first, second }: Outcome): boolean => second ?? first;
 
 const two = ({ second }: Outcome): boolean => second !== null;
 const moved =
@@ -44,13 +55,20 @@ const moved =
 
 const COUNTS: Readonly<Record<string, Count>> = {
   first: ({ first }) => ({ hit: first, of: true }),
-  final: ({ first, second }) => ({ hit: second ?? first, of: true }),
+  final: (outcome) => ({ hit: isRight(outcome), of: true }),
   fix: (outcome) => ({ hit: outcome.second === true, of: two(outcome) && !outcome.first }),
   harm: (outcome) => ({ hit: outcome.second === false, of: two(outcome) && outcome.first }),
   RR: moved(true, true),
   WR: moved(false, true),
   RW: moved(true, false),
   WW: moved(false, false),
+};
+
+/** What is counted by whether the picture was read whole. */
+const READING_COUNTS: Readonly<Record<string, (outcome: Outcome, whole: boolean) => Counted>> = {
+  readWhole: (_, whole) => ({ hit: whole, of: true }),
+  rightOfRead: (outcome, whole) => ({ hit: isRight(outcome), of: whole }),
+  misreadOfWrong: (outcome, whole) => ({ hit: !whole, of: !isRight(outcome) }),
 };
 
 /** A variant's runs, by seed. @throws LabError when there are none */
@@ -81,9 +99,19 @@ export function cellsOf(
   const runs = runsOf(results, variant).filter(({ seed }) => seeds?.includes(seed) ?? true);
   return runs.map(({ evaluation }) => {
     const marks = evaluation[set][mode];
-    const cells = measure in COUNTS ? counted(measure, readOutcomes(marks, kinds.length)) : [];
-    const rated = cells.length > 0 ? cells : ratedCells(measure, marks.ratings ?? "");
-    return chosen.map((i) => rated[i]);
+    const cells = cellsOfMarks(measure, marks, kinds.length);
+    return chosen.map((i) => cells[i]);
+  });
+}
+
+function cellsOfMarks(measure: Measure, marks: Marks, problems: number): Cell[] {
+  if (measure in COUNTS) return counted(measure, readOutcomes(marks, problems));
+  if (!(measure in READING_COUNTS)) return ratedCells(measure, marks.ratings ?? "");
+  const { readings = "" } = marks;
+  return readOutcomes(marks, problems).map(([outcome], i): Cell => {
+    const { hit, of } = READING_COUNTS[measure](outcome, readings[i] === "y");
+    const known = of && readings[i] !== undefined && readings[i] !== ".";
+    return { hits: Number(known && hit), of: Number(known) };
   });
 }
 

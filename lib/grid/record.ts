@@ -2,6 +2,7 @@
 import { basename, join } from "node:path";
 import { readFileSync } from "node:fs";
 import { contentHash, readJsonl } from "../engine/files";
+import { readsWhole } from "../reflection/dialect";
 import { computes, rateReflection } from "../reflection/rating";
 import { parseResponse } from "../reflection/template";
 import { labVersion } from "../paths";
@@ -124,7 +125,12 @@ function evaluationOf(folder: string, problems: readonly Problem[]): Record<Eval
           outcomeLetter({ first: firstCorrect, second: secondCorrect }),
         )
         .join(""),
-      ...(mode === "greedy" ? { ratings: rows.map((row) => ratingOf(row, known)).join("") } : {}),
+      ...(mode === "greedy"
+        ? {
+            ratings: rows.map((row) => ratingOf(row, known)).join(""),
+            readings: rows.map((row) => readingOf(row, known)).join(""),
+          }
+        : {}),
       tokens: digits(mean(rows.map(({ tokens }) => tokens))),
       truncated: digits(mean(rows.map(({ truncated }) => Number(truncated)))),
     };
@@ -141,6 +147,15 @@ function ratingOf(
   const rating = rateReflection(parseResponse(text, { truncated }), transition ?? null, of);
   const letter = Object.entries(RATINGS).find(([, name]) => name === rating)?.[0];
   return letter ?? ".";
+}
+
+function readingOf(
+  { text, truncated, problem }: EvaluationRow,
+  known: ReadonlyMap<string, Problem>,
+): string {
+  const reading = known.get(problem)?.reading;
+  if (reading === undefined) return ".";
+  return readsWhole(parseResponse(text, { truncated }).first.think, reading) ? "y" : "n";
 }
 
 /** Means over windows of neighbouring steps; a window's step is its last. */

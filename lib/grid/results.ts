@@ -39,6 +39,8 @@ export interface Marks {
   outcomes: string;
   /** A letter an answer, see {@link RATINGS}; only of greedy answers. */
   ratings?: string;
+  /** Whether the first think of an answer reads the picture whole (`y`) or not (`n`); only of greedy answers. */
+  readings?: string;
   /** Mean completion length. */
   tokens: number;
   /** Share that the token limit cut off. */

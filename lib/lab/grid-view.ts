@@ -146,6 +146,33 @@ function tokens(results: GridResults, name: string): string {
   return (all.reduce((sum, value) => sum + value, 0) / all.length).toFixed(0);
 }
 
+/** Where wrong answers come from: from misread pictures, or from what was made of a picture that was read. */
+export function readingTable(results: GridResults, names: readonly string[]): TableFigure {
+  const there = known(results, names);
+  return {
+    title: "Where wrong answers come from",
+    subtitle: gridCaption(results, there),
+    columns: [
+      "variant",
+      "right",
+      "pictures read whole",
+      "right of those",
+      "misread, of wrong answers",
+    ],
+    lines: there.map((name): TableLine => ({
+      cells: [
+        title(name),
+        ...(["final", "readWhole", "rightOfRead", "misreadOfWrong"] as const).map((measure) =>
+          interval(rateOf(results, name, measure)),
+        ),
+      ],
+    })),
+    notes: [
+      "Greedy final answers. A picture is read whole where the first solution begins with the right reading, word for word; a right answer from another order of words counts as not read.",
+    ],
+  };
+}
+
 /** What became of first answers, for the variants that look a second time: greedy and at temperature 1. */
 export function transitionTable(results: GridResults, names: readonly string[]): TableFigure {
   const there = known(results, names).filter(

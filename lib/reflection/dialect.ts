@@ -8,6 +8,11 @@ export function firstThink({ reading, working }: { reading: string; working: str
   return `${reading} ${working}`;
 }
 
+/** Whether a first think begins with the right reading, word for word. */
+export function readsWhole(think: string, reading: string): boolean {
+  return think.trimStart().startsWith(reading);
+}
+
 /**
  * A first think that goes column by column, as a careful solver works.
  * @param steps one string a step, e.g. `4+7=11, 3+2+1=6`

@@ -1,7 +1,7 @@
 /** Who writes the reflections of Stage I. The embedded teacher works offline, from a problem's exact reading and steps. */
 import { fault, LabError } from "../engine/errors";
 import type { Problem, ReflectionSample, Verdict } from "../types";
-import { checkReflection, secondThink } from "./dialect";
+import { checkReflection, readsWhole, secondThink } from "./dialect";
 
 /** What a teacher sees: the problem with its gold answer, the policy's attempt and the verdict on it. */
 export interface Lesson {
@@ -68,7 +68,7 @@ export function createRuleTeacher(): Teacher {
           try: "another teacher for problems of other sources",
         });
       }
-      const misread = !attempt.think.trimStart().startsWith(reading);
+      const misread = !readsWhole(attempt.think, reading);
       return {
         reflection: checkReflection({
           ...(misread ? { reading } : {}),

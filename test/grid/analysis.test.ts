@@ -14,6 +14,7 @@ const kinds = ["bars-1", "bars-2", "pie-1", "pie-2"];
 const marks = (outcomes: string, ratings?: string) => ({
   outcomes,
   ratings,
+  readings: "ynyn",
   tokens: 9,
   truncated: 0,
 });
@@ -101,6 +102,17 @@ describe("grid analysis", () => {
     const outcomes = [...readOutcomes(marks("rw=+-x"), 6)].flat();
     assert.equal(outcomes.map(outcomeLetter).join(""), "rw=+-x");
     assert.throws(() => readOutcomes(marks("rw=+-"), 2), /readOutcomes/);
+  });
+
+  it("tells misread pictures from what was made of read ones", () => {
+    const value = (measure: "readWhole" | "rightOfRead" | "misreadOfWrong") => {
+      const { value, of } = rateOf(results, "srpo", measure);
+      return [value, of];
+    };
+    // Answers =+-x and =+=r to pictures that were read whole, not, whole, not.
+    assert.deepEqual(value("readWhole"), [1 / 2, 8]);
+    assert.deepEqual(value("rightOfRead"), [3 / 4, 4]);
+    assert.deepEqual(value("misreadOfWrong"), [1 / 2, 2]);
   });
 
   it("draws tables whose cells are those rates, for the variants that have them", () => {
