@@ -155,7 +155,8 @@ function readingOf(
 ): string {
   const reading = known.get(problem)?.reading;
   if (reading === undefined) return ".";
-  return readsWhole(parseResponse(text, { truncated }).first.think, reading) ? "y" : "n";
+  const { think } = parseResponse(text, { truncated }).first;
+  return think !== null && readsWhole(think, reading) ? "y" : "n";
 }
 
 /** Means over windows of neighbouring steps; a window's step is its last. */
