@@ -7,6 +7,8 @@ import { movingAverage } from "./runs";
 
 export interface CurveOptions {
   title?: string;
+  /** Names the vertical axis; the metric's own name unless told otherwise. */
+  unit?: string;
   format?: Axis["format"];
   min?: number;
   max?: number;
@@ -21,7 +23,7 @@ export function gridCurve(
   results: GridResults,
   names: readonly string[],
   metric: string,
-  { title = metric, format, min, max, smooth = 0, of = "grpo" }: CurveOptions = {},
+  { title = metric, unit = metric, format, min, max, smooth = 0, of = "grpo" }: CurveOptions = {},
 ): Figure {
   const lines = names
     .filter((name) => hasVariant(results, name))
@@ -38,7 +40,7 @@ export function gridCurve(
     title,
     subtitle: `mean of ${seeds} ${seeds === 1 ? "seed" : "seeds, band from lowest to highest"}`,
     x: { title: "step" },
-    y: { title: metric, format, min, max },
+    y: { title: unit, format, min, max },
     lines,
   };
 }
@@ -94,7 +96,10 @@ export function hackCurves(results: GridResults, pair: readonly [string, string]
     curve("accuracy/final", "Final answers right"),
     curve("reflection/wr", "W→R"),
     curve("reflection/rw", "R→W"),
-    curve("real", "Reflections that compute", { of: "reflections", smooth: 0 }),
+    curve("real", "Reflections that compute", {
+      ...{ of: "reflections", smooth: 0 },
+      unit: "share of the rollouts written down",
+    }),
     curve("completions/mean_length", "Tokens a response", { format: "number" }),
   ];
 }

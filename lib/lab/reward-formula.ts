@@ -33,7 +33,7 @@ export function lengthFormulaFigure({
       floor === 0 ? "What f_len pays, as in the paper" : `The same with a floor of ${floor} tokens`,
     subtitle: `α · f_len(L), α = ${alpha}; I_eff pays at most ${effectivenessReward("WR", { effectiveness })}`,
     x: { title: "tokens of the response" },
-    y: { title: "reward", min: 0, max: 1.15 * alpha },
+    y: { title: "reward", min: 0, max: 1.4 * alpha },
     lines: firsts.map((first): Line => ({
       name: `first solution of ${first} tokens`,
       x,
@@ -107,12 +107,13 @@ export function lengthOnRuns(results: GridResults, names: readonly string[]): Fi
       hasVariant(results, name) && runsOf(results, name).some(({ reflections }) => reflections),
   );
   const paid = (metric: string, title: string): Figure =>
-    gridCurve(results, there, metric, { title, of: "reflections", min: 0 });
+    gridCurve(results, there, metric, { title, unit: "α · f_len", of: "reflections", min: 0 });
   return [
     paid("lengthOfReal", "f_len's pay after a real check"),
     paid("lengthOfEmpty", "f_len's pay after an empty reflection"),
     gridCurve(results, there, "real", {
       ...{ title: "Responses with a real check", of: "reflections" },
+      unit: "share of the rollouts written down",
       ...{ format: "percent", min: 0, max: 1 },
     }),
     gridCurve(results, there, "completions/mean_length", {

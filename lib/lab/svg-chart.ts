@@ -349,29 +349,34 @@ function slantRoom(data: Bars, room: number): number {
 }
 
 function references(figure: Figure, frame: Frame): string {
-  return (figure.references ?? [])
+  const all = figure.references ?? [];
+  return all
     .map(({ axis, at: value, label: text }) => {
       const line = `stroke="${INK}" stroke-width="1" stroke-dasharray="3 3" fill="none"`;
+      const wide = widthOf(text, 10.5);
       if (axis === "y") {
         const y = frame.toY(value);
         return (
           `<path d="M${at(frame.left)} ${at(y)}H${at(frame.right)}" ${line}/>` +
-          label({ text, x: frame.right, y: y - 5, size: 10.5, fill: INK, anchor: "end" })
+          captionOf(text, frame.right - wide, y - 5)
         );
       }
       const x = frame.toX(value);
-      const fits = x + 6 + widthOf(text, 10.5) < frame.right;
+      const next = all.filter((other) => other.axis === "x" && other.at > value);
+      const end = Math.min(frame.right, ...next.map((other) => frame.toX(other.at)));
       return (
         `<path d="M${at(x)} ${at(frame.top)}V${at(frame.bottom)}" ${line}/>` +
-        label({
-          text,
-          x: fits ? x + 5 : x - 5,
-          y: frame.top + 8,
-          size: 10.5,
-          fill: INK,
-          anchor: fits ? "start" : "end",
-        })
+        captionOf(text, x + 6 + wide < end ? x + 5 : x - 5 - wide, frame.top + 8)
       );
     })
     .join("");
+}
+
+/** Words on a ground of their own, so that they can be read where a curve runs behind them. */
+function captionOf(text: string, x: number, y: number): string {
+  const ground = `x="${at(x - 2)}" y="${at(y - 10)}" width="${at(widthOf(text, 10.5) + 4)}" height="13"`;
+  return (
+    `<rect ${ground} fill="#FFFFFF" fill-opacity="0.85"/>` +
+    label({ text, x, y, size: 10.5, fill: INK })
+  );
 }
