@@ -136,6 +136,30 @@ describe("locatePicture", () => {
     }
   });
 
+  it("takes a folder that is named twice over for once, where nothing lies at the whole path", async () => {
+    const inside = join(pictures, "set/a b.png");
+    for (const given of [
+      ...["set/set/a b.png", "pictures/set/a b.png", "set/../set/set/a b.png"],
+      join(pictures, pictures, "set/a b.png"),
+    ]) {
+      assert.deepEqual(locatePicture(pictures, given), { path: inside }, given);
+    }
+    await drawPicture(join(pictures, "twin/b.png"), 4);
+    await drawPicture(join(pictures, "twin/twin/b.png"), 5);
+    const both = join(pictures, "twin/twin/b.png");
+    assert.deepEqual(locatePicture(pictures, "twin/twin/b.png"), { path: both });
+    for (const [given, fault] of [
+      ["set/set/none.png", "missing"],
+      ["set/a b.png/a b.png", "missing"],
+      ["pictures/link.png", "outside"],
+      ["up/up/secret.png", "outside"],
+      ["../pictures/set/a b.png/../../../secret.png", "outside"],
+    ]) {
+      const found = locatePicture(pictures, given);
+      assert.ok("fault" in found && found.fault === fault, `${given}: ${JSON.stringify(found)}`);
+    }
+  });
+
   it("calls missing what is no file", () => {
     for (const given of [
       "none.png",
