@@ -9,8 +9,16 @@ import { allocate } from "../../../datasets/sources/sampling";
 import { normalizeQuestion } from "../../../datasets/sources/text";
 import { Interrupted } from "../../../lib/engine/interrupt";
 import { temporaryFolder } from "../../policy/fixture";
+import { openChatServer, replyBody, sendJson } from "../../rollout/openai/server";
 import { drawPicture, jsonl, readAll, writeText } from "./files";
-import { partsOn, peakOf, writeAttempts, writeLlavaCot } from "./memory";
+import {
+  gradeOrTeach,
+  partsOn,
+  peakOf,
+  servedPartsOn,
+  writeAttempts,
+  writeLlavaCot,
+} from "./memory";
 
 describe("readJsonRecords", function () {
   this.timeout(60_000);
@@ -416,6 +424,24 @@ describe("memory", function () {
     // The larger file has 90 MB more.
     for (const [name, [few, many]] of Object.entries(peaks)) {
       assert.ok(many - few < 60, `${name}: ${few} and ${many} MB`);
+    }
+  });
+
+  it("of judging and teaching over a server does not hold attempts, requests or replies", async () => {
+    const server = await openChatServer((asked, response) =>
+      sendJson(response, 200, replyBody(gradeOrTeach(asked))),
+    );
+    after(() => server.close());
+    const peaks: Record<string, number[]> = { judge: [], reflect: [] };
+    for (const count of [150, 800]) {
+      const attempts = await writeAttempts(root, count, { words: 12_000 });
+      for (const [name, args] of Object.entries(servedPartsOn(attempts, root, server.baseUrl))) {
+        peaks[name].push((await peakOf(args, root)).megabytes);
+      }
+    }
+    // The larger file has 50 MB more, and a request holds each of its rows twice.
+    for (const [name, [few, many]] of Object.entries(peaks)) {
+      assert.ok(many - few < 40 && many < 220, `${name}: ${few} and ${many} MB`);
     }
   });
 });
