@@ -2,7 +2,7 @@
  * Pictures that records name: where they are, whether they decode, and which are copies. A record may come from anywhere, so
  * a path that it names is followed only under the root that the user has given.
  */
-import { realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -24,7 +24,8 @@ const SAME = 40;
 
 /**
  * Finds a picture under a root. `..`, absolute paths, `file://` addresses and symbolic links may lead anywhere inside the root
- * and nowhere else.
+ * and nowhere else. Where there is no file, a folder that the path names twice over, or that the root already is, counts once:
+ * the published construction code prepends the root twice, and its output is somebody's input.
  * @param root an existing folder
  * @returns the path under the root as the user has it, or why there is none
  */
@@ -33,13 +34,14 @@ export function locatePicture(root: string, given: string): Located {
   if (/^(?!file:)[a-z][a-z+.-]+:/i.test(name)) {
     return { fault: "missing", detail: `${name.slice(0, 80)} is an address, not a file` };
   }
-  let path: string;
+  let named: string;
   try {
-    path = resolve(root, name.startsWith("file:") ? fileURLToPath(name) : name);
+    named = resolve(root, name.startsWith("file:") ? fileURLToPath(name) : name);
   } catch {
     return { fault: "missing", detail: `${name.slice(0, 80)} is no path` };
   }
-  if (!isWithin(resolve(root), path)) return { fault: "outside", detail: name };
+  if (!isWithin(resolve(root), named)) return { fault: "outside", detail: name };
+  const path = existsSync(named) ? named : (onceOnly(root, named).find(existsSync) ?? named);
   try {
     if (!isWithin(realpathSync(root), realpathSync(path))) {
       return { fault: "outside", detail: `${name} is a link that leads out` };
@@ -54,6 +56,20 @@ export function locatePicture(root: string, given: string): Located {
     };
   }
   return { path };
+}
+
+/** A path under the root without folders at its beginning that repeat the root's last ones, or each other. */
+function onceOnly(root: string, path: string): string[] {
+  const above = resolve(root).split(sep);
+  const way = relative(resolve(root), path).split(sep);
+  const repeats = (count: number, before: readonly string[]): boolean =>
+    count <= before.length && way.slice(0, count).join(sep) === before.slice(-count).join(sep);
+  return way.slice(1).flatMap((_folder, i) => {
+    const count = i + 1;
+    const twice = way.slice(count, 2 * count);
+    const repeated = repeats(count, above) || (twice.length === count && repeats(count, twice));
+    return repeated ? [join(root, ...way.slice(count))] : [];
+  });
 }
 
 function isWithin(root: string, path: string): boolean {

@@ -5,6 +5,7 @@ import { interruptedAt, interruptible } from "../engine/interrupt";
 import { shownPath } from "../paths";
 import { judgeInto, openAttempts } from "../rollout/judging";
 import { createServerJudge } from "../rollout/openai/teacher";
+import { keepHeapSmall } from "./data-read";
 import { attemptedIn } from "./data-rows";
 import { clientOf, serverOptions, spent, tellEstimate, type ServerOptions } from "./data-server";
 import { replyOptions, type ReplyOptions } from "./data-reply";
@@ -28,6 +29,7 @@ Example:
   npx srpo data judge --in attempts.jsonl --out judged.jsonl --model NAME --base-url http://127.0.0.1:8000/v1`,
   )
   .action(async (options: JudgeCommandOptions) => {
+    keepHeapSmall();
     const { format, extra, out } = options;
     await withInput(options.in, (file) =>
       interruptible(async (signal) => {

@@ -101,7 +101,8 @@ Example:
 
 /**
  * Lets V8 collect once the heap has grown by a quarter. By default it waits until it has doubled and more, and every record leaves
- * garbage: for a third of a million of them that is 300 MB in the place of 170, in the same time.
+ * garbage: for a third of a million of them that is 300 MB in the place of 170, in the same time. A judge's requests leave more: 3,000
+ * attempts of 75 KB take 250 MB in the place of 153.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString("--heap-growing-percent=25");

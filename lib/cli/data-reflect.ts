@@ -9,6 +9,7 @@ import { selectCandidates } from "../reflection/selection";
 import { createRuleTeacher } from "../reflection/teacher";
 import { createServerTeacher } from "../rollout/openai/teacher";
 import type { ReflectionSample } from "../types";
+import { keepHeapSmall } from "./data-read";
 import { attemptsIn, tellDrops } from "./data-rows";
 import { selectionOptions, type SelectOptions } from "./data-select";
 import { clientOf, serverOptions, spent, tellEstimate, type ServerOptions } from "./data-server";
@@ -52,6 +53,7 @@ Example:
   npx srpo data reflect --in judged.jsonl --out samples.jsonl --size 10000 --model gpt-5-mini --budget 40 --price-in 0.25 --price-out 2`,
   )
   .action(async (options: ReflectOptions) => {
+    keepHeapSmall();
     const seed = Number(options.seed);
     if (!Number.isSafeInteger(seed)) throw new UsageError("--seed must be a whole number");
     if (options.estimate && options.model === undefined) {

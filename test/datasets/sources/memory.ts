@@ -6,7 +6,8 @@
  *     node dist/test/datasets/sources/memory.js [--folder DIR] [--scale 1]
  *
  * writes them (3 GB), reads each with `srpo data read` in several ways, then takes 100,000 attempts through `select`, `reflect` (by the
- * rules) and `export`, and prints a row for each: the command's peak of resident memory in MB (VmHWM), and its seconds.
+ * rules) and `export`, and 20,000 through `judge` and `reflect` with a model behind a server of its own. It prints a row for each: the
+ * command's peak of resident memory in MB (VmHWM), and its seconds.
  */
 import { spawn } from "node:child_process";
 import {
@@ -25,6 +26,13 @@ import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { mapBounded } from "../../../lib/engine/lists";
 import { createRandom, type Random } from "../../../lib/engine/random";
+import {
+  openChatServer,
+  replyBody,
+  sendJson,
+  textIn,
+  type Asked,
+} from "../../rollout/openai/server";
 
 const CLI = join(__dirname, "../../../lib/cli.js");
 
@@ -303,6 +311,18 @@ async function main(): Promise<void> {
       await peakOf(part, folder),
     );
   }
+  const shown = await writeAttempts(folder, 20_000 * scale);
+  const server = await openChatServer((asked, response) =>
+    sendJson(response, 200, replyBody(gradeOrTeach(asked))),
+  );
+  try {
+    for (const [name, part] of Object.entries(servedPartsOn(shown, folder, server.baseUrl))) {
+      const file = Math.round(statSync(shown).size / 1e6);
+      tell({ part: `${name}, served`, file }, await peakOf(part, folder));
+    }
+  } finally {
+    server.close();
+  }
 }
 
 /** The parts of `srpo data` that need no server, on a file of attempts. */
@@ -313,6 +333,40 @@ export function partsOn(attempts: string, folder: string): Record<string, string
     reflect: ["data", "reflect", "--in", attempts, "--out", samples],
     export: ["data", "export", "--in", samples, "--out", join(folder, "dataset")],
   };
+}
+
+/** The parts of `srpo data` that ask a model, each with a cache of its own that is empty at first. */
+export function servedPartsOn(
+  attempts: string,
+  folder: string,
+  baseUrl: string,
+): Record<string, string[]> {
+  const cache = (name: string): string => mkdtempSync(join(folder, `replies-${name}-`));
+  const asking = ["--model", "m", "--base-url", baseUrl, "--cache"];
+  const judged = join(folder, "judged.jsonl");
+  const taught = join(folder, "taught.jsonl");
+  return {
+    judge: ["data", "judge", "--in", attempts, "--out", judged, ...asking, cache("judge")],
+    reflect: ["data", "reflect", "--in", attempts, "--out", taught, ...asking, cache("reflect")],
+  };
+}
+
+/** Grades, or teaches in words of the attempt that is shown, so that the filters take nearly every lesson. */
+export function gradeOrTeach({ body }: Asked): string {
+  const shown = textIn(body);
+  const part = (title: string): string =>
+    new RegExp(`${title}:\\n([^\\n]*)`).exec(shown)?.[1] ?? "";
+  if (shown.includes("Grade the reasoning")) {
+    return JSON.stringify({ comment: "It can be followed.", score: 4 });
+  }
+  const said = part("First solution, reasoning").split(" ");
+  const quote = said.slice(0, 12).join(" ");
+  const second = { think: `${quote}, once more`, answer: part("Gold answer[^:]*") };
+  return JSON.stringify(
+    shown.includes("The first solution is wrong")
+      ? { quote, flaw: "A slip.", reflection: `I overlooked a step after ${quote}.`, ...second }
+      : { reflection: `All of it rests on ${quote}.`, ...second },
+  );
 }
 
 if (require.main === module) void main();

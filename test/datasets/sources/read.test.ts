@@ -9,8 +9,16 @@ import { allocate } from "../../../datasets/sources/sampling";
 import { normalizeQuestion } from "../../../datasets/sources/text";
 import { Interrupted } from "../../../lib/engine/interrupt";
 import { temporaryFolder } from "../../policy/fixture";
+import { openChatServer, replyBody, sendJson } from "../../rollout/openai/server";
 import { drawPicture, jsonl, readAll, writeText } from "./files";
-import { partsOn, peakOf, writeAttempts, writeLlavaCot } from "./memory";
+import {
+  gradeOrTeach,
+  partsOn,
+  peakOf,
+  servedPartsOn,
+  writeAttempts,
+  writeLlavaCot,
+} from "./memory";
 
 describe("readJsonRecords", function () {
   this.timeout(60_000);
@@ -133,6 +141,30 @@ describe("locatePicture", () => {
         "fault" in found && found.fault === "outside",
         `${given}: ${JSON.stringify(found)}`,
       );
+    }
+  });
+
+  it("takes a folder that is named twice over for once, where nothing lies at the whole path", async () => {
+    const inside = join(pictures, "set/a b.png");
+    for (const given of [
+      ...["set/set/a b.png", "pictures/set/a b.png", "set/../set/set/a b.png"],
+      join(pictures, pictures, "set/a b.png"),
+    ]) {
+      assert.deepEqual(locatePicture(pictures, given), { path: inside }, given);
+    }
+    await drawPicture(join(pictures, "twin/b.png"), 4);
+    await drawPicture(join(pictures, "twin/twin/b.png"), 5);
+    const both = join(pictures, "twin/twin/b.png");
+    assert.deepEqual(locatePicture(pictures, "twin/twin/b.png"), { path: both });
+    for (const [given, fault] of [
+      ["set/set/none.png", "missing"],
+      ["set/a b.png/a b.png", "missing"],
+      ["pictures/link.png", "outside"],
+      ["up/up/secret.png", "outside"],
+      ["../pictures/set/a b.png/../../../secret.png", "outside"],
+    ]) {
+      const found = locatePicture(pictures, given);
+      assert.ok("fault" in found && found.fault === fault, `${given}: ${JSON.stringify(found)}`);
     }
   });
 
@@ -392,6 +424,24 @@ describe("memory", function () {
     // The larger file has 90 MB more.
     for (const [name, [few, many]] of Object.entries(peaks)) {
       assert.ok(many - few < 60, `${name}: ${few} and ${many} MB`);
+    }
+  });
+
+  it("of judging and teaching over a server does not hold attempts, requests or replies", async () => {
+    const server = await openChatServer((asked, response) =>
+      sendJson(response, 200, replyBody(gradeOrTeach(asked))),
+    );
+    after(() => server.close());
+    const peaks: Record<string, number[]> = { judge: [], reflect: [] };
+    for (const count of [150, 800]) {
+      const attempts = await writeAttempts(root, count, { words: 12_000 });
+      for (const [name, args] of Object.entries(servedPartsOn(attempts, root, server.baseUrl))) {
+        peaks[name].push((await peakOf(args, root)).megabytes);
+      }
+    }
+    // The larger file has 50 MB more, and a request holds each of its rows twice.
+    for (const [name, [few, many]] of Object.entries(peaks)) {
+      assert.ok(many - few < 40 && many < 220, `${name}: ${few} and ${many} MB`);
     }
   });
 });

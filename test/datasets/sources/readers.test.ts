@@ -191,6 +191,32 @@ describe("MathV360K records", () => {
     }
   });
 
+  it("keep the typographical minus sign, in answers and in choices", () => {
+    const found = draft("mathv360k", {
+      image: "DVQA/x.png",
+      conversations: turns("Solve x + 8 = 5.", "The answer is \u22123"),
+    });
+    const gold = draft("llava-cot", {
+      image: "a.png",
+      conversations: turns("How?", "<CONCLUSION> \u22120.5 </CONCLUSION>"),
+    });
+    for (const [problem, right, wrong] of [
+      [found, "-3", "3"],
+      [gold, "\u22121/2", "0.5"],
+    ] as const) {
+      assert.equal(problem.answerType, "number");
+      assert.ok(judge(right, problem).correct);
+      assert.ok(!judge(wrong, problem).correct);
+    }
+    const choices = draft("mathv360k", {
+      image: "DVQA/x.png",
+      conversations: turns("Which?\nChoices:\n(A) 3\n(B) \u22123", "The answer is B"),
+    });
+    assert.equal(choices.answer, "B");
+    assert.ok(judge("-3", choices).correct);
+    assert.ok(!judge("3", choices).correct);
+  });
+
   it("do not take points in the text for choices", () => {
     const row = {
       image: "GEOS/a.png",

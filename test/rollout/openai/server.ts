@@ -44,6 +44,26 @@ export function textIn(body: Record<string, any>): string {
     : content.find((part: { type: string }) => part.type === "text").text;
 }
 
+/** A server on a free port of 127.0.0.1. */
+export async function openChatServer(
+  behave: (asked: Asked, response: ServerResponse) => void | Promise<void>,
+): Promise<{ baseUrl: string; close(): void }> {
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const body = JSON.parse(Buffer.concat(parts).toString()) as Asked["body"];
+    await behave({ body, headers: request.headers }, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
 /** Starts before and closes after the suite. */
 export function chatServer() {
   const state = {
@@ -53,25 +73,19 @@ export function chatServer() {
     most: 0,
     behave: echo as Behaviour,
   };
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const asked = { body: JSON.parse(Buffer.concat(parts).toString()), headers: request.headers };
-    state.asked.push(asked);
-    state.most = Math.max(state.most, ++state.atOnce);
-    response.on("close", () => state.atOnce--);
-    await state.behave(asked, response, state.asked.length);
-  });
+  let close: (() => void) | undefined;
   before(async () => {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    state.baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const server = await openChatServer(async (asked, response) => {
+      state.asked.push(asked);
+      state.most = Math.max(state.most, ++state.atOnce);
+      response.on("close", () => state.atOnce--);
+      await state.behave(asked, response, state.asked.length);
+    });
+    ({ baseUrl: state.baseUrl, close } = server);
   });
   beforeEach(() => {
     Object.assign(state, { asked: [], most: 0, behave: echo });
   });
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  after(() => close?.());
   return state;
 }
