@@ -23,6 +23,8 @@ KERNEL = "tslab"
 PATIENCE_S = 60
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+# No string has a line break in JSON, so that what spans lines here stands outside of strings.
+NUMBERS = re.compile(r"\[\n\s+(?:-?[\d.eE+-]+|null)(?:,\n\s+(?:-?[\d.eE+-]+|null))*\n\s+\]")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -100,11 +102,16 @@ def keep_widgets(runner: NotebookClient) -> None:
         runner.nb.metadata.pop("widgets", None)
 
 
+def compact(text: str) -> str:
+    """The same JSON with lists of numbers on one line: a figure has thousands, and indentation would double the file."""
+    return NUMBERS.sub(lambda found: re.sub(r"\s+", "", found[0]).replace(",", ", "), text)
+
+
 def save(notebook, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        nbformat.write(notebook, aside)
+        aside.write_text(compact(nbformat.writes(notebook)) + "\n", encoding="utf-8")
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

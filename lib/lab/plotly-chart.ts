@@ -213,9 +213,9 @@ function shrink([low, high]: [number, number], share: number): [number, number] 
   return [low, high - (high - low) * share];
 }
 
-/** JSON has no NaN, and plotly leaves a gap at `null`. */
+/** Five digits, which is more than a screen shows. JSON has no NaN, and plotly leaves a gap at `null`. */
 function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+  return Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
 }
 
 /** plotly reads a few HTML tags in texts; names are no markup. */
