@@ -224,17 +224,23 @@ function share<T>(items: readonly T[], test: (item: T) => boolean): number | nul
   return items.length === 0 ? null : digits(items.filter(test).length / items.length);
 }
 
-/** Two rollouts of the first, a middle and the last step that were written down. */
+/**
+ * Two rollouts of the first, a middle and the last step that were written down: the best paid, and of equally paid ones those
+ * that end wrong, because there a hack shows.
+ */
 function samplesOf(
   rollouts: readonly RolloutRow[],
   problems: ReadonlyMap<string, Problem>,
 ): GridSample[] {
   const steps = [...new Set(rollouts.map(({ step }) => step))];
   const shown = [...new Set([0, Math.floor(steps.length / 2), steps.length - 1])];
+  const endsWrong = ({ reward }: RolloutRow): number =>
+    /W$/.test(reward.transition ?? "") ? 1 : 0;
   return shown.flatMap((i) =>
     rollouts
       .filter(({ step }) => step === steps[i])
-      .sort((a, b) => b.total - a.total)
+      .filter(({ text }, at, all) => all.findIndex((other) => other.text === text) === at)
+      .sort((a, b) => b.total - a.total || endsWrong(b) - endsWrong(a))
       .slice(0, 2)
       .map(({ step, text, problem, reward, total }) => ({
         ...{ step, text, total: digits(total) },

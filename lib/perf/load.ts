@@ -45,6 +45,7 @@ export async function* measureLoad(work: LoadWork): AsyncGenerator<LoadRow> {
   const need = memoryNeed(config, {
     ...{ lora, group, promptTokens: PROMPT, completionTokens: newTokens, patches: 0 },
     ...{ microBatch: prompts, rolloutPrompts: prompts, reference: false },
+    gradientCheckpointing: false,
   });
   const tokenizer = loadTokenizer(basePolicyFolder);
   const processor = loadImageProcessor(basePolicyFolder);

@@ -24,6 +24,8 @@ export interface MemoryWork {
   rolloutPrompts: number;
   /** Whether a second, frozen policy is asked. */
   reference: boolean;
+  /** Layers keep their input alone, and the gradient computes one layer after the other again. */
+  gradientCheckpointing: boolean;
 }
 
 /** Bytes. `total` is the largest of what the phases need, the parts that stay counted in each. */
@@ -103,10 +105,12 @@ export function memoryNeed(config: PolicyConfig, work: MemoryWork): MemoryNeed {
     heads *
     (prompts * work.promptTokens + completions * (work.promptTokens + work.completionTokens));
   const adapted = work.lora.rank > 0 ? 4 * outputsOf(config, work.lora) : 0;
-  const activations = fused
-    ? layers * tokens * (4 * D + 2 * (q + kv) + 3 * F) + tokens * (6 * D + 3 * q + 8 * F)
+  const layer = fused
+    ? tokens * (4 * D + 2 * (q + kv) + 3 * F)
     : PLAIN_MARGIN *
-      (layers * (tokens * (16 * D + 27 * q + 26 * kv + 7 * F) + 10 * scores) + tokens * adapted);
+      (tokens * (16 * D + 27 * q + 26 * kv + 7 * F + adapted / layers) + 10 * scores);
+  const kept = work.gradientCheckpointing ? layers * tokens * D + layer : layers * layer;
+  const activations = kept + (fused ? tokens * (6 * D + 3 * q + 8 * F) : 0);
   // Of as many rows as `head.ts` takes at a time: logits, shares, slopes.
   const logits = 3 * Math.max(2 ** 22, 128 * vocabSize);
 

@@ -47,6 +47,7 @@ export async function checkMemory(
     group: grouped ? grpo.group : 1,
     rolloutPrompts: grouped ? grpo.prompts : 0,
     reference: grouped && grpo.beta > 0,
+    gradientCheckpointing: spec[work.stage].gradientCheckpointing,
   });
   const free = freeMemory();
   const has = free === undefined ? "" : `, ${(free / 1e9).toFixed(1)} GB free`;
@@ -55,7 +56,7 @@ export async function checkMemory(
     throw fault(work.stage, `the training does not fit: ${describeMemory(need)}`, {
       got: `${(free / 1e9).toFixed(1)} GB free`,
       expected: `${(need.total / 1e9).toFixed(1)} GB`,
-      try: `${lora.rank === 0 ? "lora.rank=16, " : ""}a smaller ${work.stage}.microBatch${grouped ? ", grpo.prompts or grpo.maxNewTokens" : ""}, a machine with more; --any-memory (anyMemory in a notebook) goes on all the same`,
+      try: `${lora.rank === 0 ? "lora.rank=16, " : ""}${spec[work.stage].gradientCheckpointing ? "" : `${work.stage}.gradientCheckpointing=true, `}a smaller ${work.stage}.microBatch${grouped ? ", grpo.prompts or grpo.maxNewTokens" : ""}, a machine with more; --any-memory (anyMemory in a notebook) goes on all the same`,
     });
   }
   return need;

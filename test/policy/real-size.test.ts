@@ -58,15 +58,20 @@ describe("a policy of the published models' kind", function () {
   describe("its memory", () => {
     const lengths = { promptTokens: 40, completionTokens: 24 };
     for (const fused of [false, true]) {
-      for (const rank of [0, 4]) {
-        it(`is what was computed: ${rank === 0 ? "all weights" : "adapters"}, ${fused ? "fused operations" : "tfjs's own"}`, () => {
+      for (const [rank, gradientCheckpointing] of [
+        [0, false],
+        [4, false],
+        [0, true],
+        [4, true],
+      ] as const) {
+        it(`is what was computed: ${rank === 0 ? "all weights" : "adapters"}, ${fused ? "fused operations" : "tfjs's own"}${gradientCheckpointing ? ", checkpointed" : ""}`, () => {
           if (!fused) process.env.SRPO_FUSED = "0";
           const lora = { rank, alpha: 8, targets: [...LORA_TARGETS] };
           const bundle = policyToTrain(syntheticPolicy({ hidden: 256, layers: 4 }), lora, 1);
           try {
             const need = memoryNeed(bundle.config, {
               ...{ lora, ...lengths, microBatch: 4, group: 4, patches: 0 },
-              ...{ rolloutPrompts: 0, reference: false },
+              ...{ rolloutPrompts: 0, reference: false, gradientCheckpointing },
             });
             const names = trainedNames(bundle);
             const numbers = names.reduce((sum, name) => sum + bundle.weights.get(name).size, 0);
@@ -87,7 +92,7 @@ describe("a policy of the published models' kind", function () {
             } as typeof run;
             try {
               const { gradients } = lossAndGradients(bundle.weights, names, () =>
-                completionLogprobs(bundle, batch, undefined).sum(),
+                completionLogprobs({ ...bundle, gradientCheckpointing }, batch, undefined).sum(),
               );
               tf.dispose(gradients);
             } finally {
@@ -96,7 +101,9 @@ describe("a policy of the published models' kind", function () {
             const computed = need.phases.update - need.weights - need.moments;
             const ratio = computed / (peak - before);
             // Never far too little; more where tfjs frees early what is counted until the end.
-            assert.ok(ratio > 0.85 && ratio < 2, `computed ${computed}, taken ${peak - before}`);
+            // Checkpointed, a policy this small leaves little but the head's logits, counted at their largest.
+            const most = gradientCheckpointing ? 2.5 : 2;
+            assert.ok(ratio > 0.85 && ratio < most, `computed ${computed}, taken ${peak - before}`);
           } finally {
             delete process.env.SRPO_FUSED;
             bundle.weights.dispose();

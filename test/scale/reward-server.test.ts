@@ -282,6 +282,19 @@ describe("reward server", function () {
     await assert.rejects(postJson(request, "{}"));
   });
 
+  it("answers requests that arrive as it ends, with a refusal in place of a reset", async () => {
+    const server = await start();
+    const kept = new Agent({ keepAlive: true });
+    const request = { port: server.port, token: TOKEN, path: "/score", agent: kept };
+    assert.equal((await postJson(request, '{"rows":[]}')).status, 200);
+    const closed = server.close();
+    const reply = await postJson(request, '{"rows":[]}');
+    assert.equal(reply.status, 503);
+    assert.match(reply.body, /shutting down/);
+    await closed;
+    kept.destroy();
+  });
+
   it("survives clients that die, lie about lengths and send garbage, without a wrong number", async () => {
     const server = await start();
     const target = { port: server.port, token: TOKEN };

@@ -28,6 +28,9 @@ export function readFormula(latex: string): MathJson | null {
   const text = latex.trim();
   // LaTeX knows no spaces: `6 1` would be read as 61. In `\log_2 8` the first digit is a base.
   if (text === "" || /(?:^|[^_^\d])\d+\s+\d/.test(text) || !withinLimits(text)) return null;
+  // What the parser makes of these is known, and they are most of what stands in lists and intervals.
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  if (/^[a-zA-Z]$/.test(text)) return text;
   const reader = loadParser();
   try {
     const tree = plain(reader.parse(text));

@@ -36,9 +36,9 @@ function read(latex: string, depth: number): Answer | null {
   if (text === "" || depth > MAX_DEPTH) return null;
   if (/^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(text)) return value(text.replace(/,/g, ""));
 
-  const groups = split(text, /^;/).parts;
+  const groups = split(text, /;/y).parts;
   const lists = groups.map((group) =>
-    split(group, /^,/).parts.filter((part) => part.trim() !== ""),
+    split(group, /,/y).parts.filter((part) => part.trim() !== ""),
   );
   if (lists.length > 1 || lists[0].length > 1) return readList(lists, depth);
   if (lists[0].length === 0) return null;
@@ -79,7 +79,7 @@ function readItems(parts: readonly string[], depth: number): Answer[] | null {
 }
 
 const RELATION =
-  /^(?:\\(?:neq?|leqslant|geqslant|leqq?|geqq?|le|ge|lt|gt|approx|in|notin|simeq)(?![a-zA-Z])|[<>]=?|!=|=)/;
+  /\\(?:neq?|leqslant|geqslant|leqq?|geqq?|le|ge|lt|gt|approx|in|notin|simeq)(?![a-zA-Z])|[<>]=?|!=|=/y;
 const SIGN_OF: Readonly<Record<string, Sign>> = {
   "=": "=",
   "\\in": "=",
@@ -132,9 +132,9 @@ function readApproximation(
 
 /** From the loosest to the tightest; of one strength the last is split first, as differences are taken from the left. */
 const OPERATIONS = [
-  ["∖", /^\\(?:setminus|backslash)(?![a-zA-Z])/],
-  ["∪", /^(?:\\cup|\\bigcup|U(?=\s*[([]))(?![a-zA-Z])/],
-  ["∩", /^\\(?:big)?cap(?![a-zA-Z])/],
+  ["∖", /\\(?:setminus|backslash)(?![a-zA-Z])/y],
+  ["∪", /(?:\\cup|\\bigcup|U(?=\s*[([]))(?![a-zA-Z])/y],
+  ["∩", /\\(?:big)?cap(?![a-zA-Z])/y],
 ] as const;
 
 function readCombination(text: string, depth: number): Answer | null {
@@ -158,7 +158,7 @@ function readBracketed(text: string, depth: number): Answer | null {
   if (closingOf(text, 0) !== text.length - close.length) return null;
   const inner = text.slice(open.length, text.length - close.length);
   if (open.includes("{") || open.startsWith("\\")) return readBraces(inner, open, depth);
-  const parts = split(inner, /^[,;]/);
+  const parts = split(inner, /[,;]/y);
   if (parts.separators.length === 0) return readParenthesised(inner, open, close, depth);
   const items = readItems(parts.parts, depth);
   if (items === null || items.length > MAX_ITEMS) return null;
@@ -289,7 +289,10 @@ export function isEquation(answer: Answer): answer is Answer & { kind: "relation
   return answer.kind === "relation" && answer.signs.every((sign) => sign === "=");
 }
 
-/** The parts between separators that stand in no bracket, group or environment. Linear. */
+/**
+ * The parts between separators that stand in no bracket, group or environment. Linear.
+ * @param separator sticky: it is looked for at one place after the other
+ */
 function split(text: string, separator: RegExp): { parts: string[]; separators: string[] } {
   const [parts, separators]: [string[], string[]] = [[], []];
   let start = 0;
@@ -299,8 +302,8 @@ function split(text: string, separator: RegExp): { parts: string[]; separators: 
       at = end + 1;
       continue;
     }
-    // Separators are short; a slice keeps the pattern from looking at the whole rest each time.
-    const found = separator.exec(text.slice(at, at + 16))?.[0];
+    separator.lastIndex = at;
+    const found = separator.exec(text)?.[0];
     if (found !== undefined) {
       parts.push(text.slice(start, at));
       separators.push(found);

@@ -11,6 +11,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fault, LabError } from "../../engine/errors";
 import { canonicalJson, contentHash } from "../../engine/files";
 import type { Row } from "../../engine/rows";
@@ -62,6 +63,9 @@ export function rewardIdentity(config: RewardConfig): string {
 /** The header in which a client says which reward it expects. */
 export const REWARD_HEADER = "x-srpo-reward";
 
+/** What clients have sent by the end is read within this time and refused with a word. */
+const ARRIVAL_MS = 200;
+
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 /** @throws LabError when the address is taken or no token guards an address that others reach */
@@ -99,9 +103,11 @@ export async function startRewardServer(options: RewardServerOptions): Promise<R
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
     port: bound,
-    close: (graceMs = 10_000) => {
+    close: async (graceMs = 10_000) => {
       context.drain();
-      return new Promise((resolve) => {
+      // A connection looks idle while its request is still on the way; closed now, the client would hear nothing but a reset.
+      await sleep(Math.min(ARRIVAL_MS, graceMs));
+      await new Promise<void>((resolve) => {
         const timer = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
           clearTimeout(timer);
