@@ -75,6 +75,7 @@ async function kindOf(path: string): Promise<"array" | "map" | "lines"> {
   }
   const start = head.toString("utf8").replace(/^\ufeff/, "");
   const [first] = start.trimStart();
+  if (first === undefined) throw fault("readJsonRecords", `${path} is empty`);
   if (first === "[") return "array";
   if (first !== "{") {
     throw fault("readJsonRecords", `${path} is neither JSON nor JSON Lines`, {

@@ -12,8 +12,11 @@ import { basePolicy, withEngine } from "../stages/context";
 import type { Problem } from "../types";
 import { clientOf, serverOptions, spent, tellEstimate, type ServerOptions } from "./data-server";
 import { problemsIn } from "./data-rows";
-import { say, UsageError, withInput, writeRow } from "./io";
+import { say, Unsuccessful, UsageError, withInput, writeRow } from "./io";
 import { numberFrom, wholeNumber } from "./numbers";
+
+/** Problems that are named when they could not be asked. */
+const LISTED = 10;
 
 interface AttemptCommandOptions extends ServerOptions {
   in: string;
@@ -101,9 +104,13 @@ async function attempt(
       onProgress: (done, total) => say(`${done} of ${total} problems${spent(client)}`),
     }),
   );
-  for (const { problem, reason } of unasked) say(`not asked: ${problem}: ${reason}`);
+  for (const { problem, reason } of unasked.slice(0, LISTED)) {
+    say(`not asked: ${problem}: ${reason}`);
+  }
+  if (unasked.length > LISTED) say(`and ${unasked.length - LISTED} more were not asked`);
   await writeRow({
     ...{ out: shownPath(options.out), policy: engine.name, problems: answered },
     ...{ unasked: unasked.length, passRate },
   });
+  if (answered === 0) throw new Unsuccessful("No problem could be asked; see above.");
 }

@@ -12,7 +12,7 @@ import {
 } from "../../datasets/sources/read";
 import { appendJsonl, writeFileAtomic } from "../engine/files";
 import { interruptible } from "../engine/interrupt";
-import { say, UsageError, writeRow } from "./io";
+import { say, Unsuccessful, UsageError, writeRow } from "./io";
 import { wholeNumber } from "./numbers";
 
 export interface SourceOptions {
@@ -97,6 +97,13 @@ Example:
     }
     for await (const problem of sample.problems()) await writeRow(problem);
     tellSources(sample.report);
+    const { sources: read } = sample.report;
+    if (read.some(({ kept }) => kept > 0)) return;
+    const missing = read.some(({ dropped }) => (dropped.missing ?? 0) > 0);
+    throw new Unsuccessful(
+      "No record could be taken." +
+        (missing ? " Is --images the folder that the records' paths start from?" : ""),
+    );
   });
 
 /**

@@ -38,6 +38,7 @@ export function attemptsIn(path: string): AttemptSource & { policy: string | und
     policy ??= typeof row.policy === "string" ? row.policy : undefined;
     return attempts;
   });
+  if (source.candidates.length === 0) throw new UsageError(`${path} holds no attempt: it is empty`);
   return { ...source, policy };
 }
 
@@ -60,6 +61,7 @@ function rowsIn<T>(path: string, what: string, read: (row: Row) => T | null): Li
   }
   let length = 0;
   for (const _row of rows()) length++;
+  if (length === 0) throw new UsageError(`${path} holds no ${what}: it is empty`);
   return { length, [Symbol.iterator]: rows };
 }
 

@@ -105,7 +105,10 @@ function* entriesIn<T>(path: string): Generator<JsonlEntry<T>> {
     } catch {
       // A line without its newline is the last one, cut short by a crash while it was appended.
       if (!whole) return;
-      throw fault("readJsonl", `line ${line} of ${path} is not JSON`, { got: text.slice(0, 80) });
+      throw fault("readJsonl", `line ${line} of ${path} is not JSON`, {
+        got: text.slice(0, 80),
+        expected: "JSON Lines: an object a line",
+      });
     }
     yield { row, line, start, length };
   }

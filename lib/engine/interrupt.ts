@@ -1,4 +1,5 @@
 /** Ctrl-C on the command line and Interrupt in a notebook, as the AbortSignal that trainers look at once a step. */
+import { setMaxListeners } from "node:events";
 
 /**
  * Runs `work` with a signal that aborts at the process's next SIGINT; a second SIGINT ends a command at once, and lets a
@@ -14,6 +15,8 @@ export async function interruptible<T>(
   // anything: Node thinks it armed already. So this one is added after it.
   await new Promise((resolve) => setImmediate(resolve));
   const controller = new AbortController();
+  // Every request under way listens; Node takes more than ten for a leak, and says so amid a command's words.
+  setMaxListeners(0, controller.signal);
   const stop = (): void => {
     if (!controller.signal.aborted) {
       controller.abort();

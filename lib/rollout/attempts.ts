@@ -11,7 +11,7 @@ import type { Attempt } from "../reflection/selection";
 import { parseResponse } from "../reflection/template";
 import type { Completion, Problem } from "../types";
 import type { RolloutEngine, RolloutRequest } from "./engine";
-import { RequestFailed } from "./openai/client";
+import { SamplesFailed } from "./openai/engine";
 
 /** A problem with the answers that a policy gave to it. */
 export interface AttemptedProblem {
@@ -87,12 +87,14 @@ export async function answerProblems(
   for (const part of chunks(without(problems, earlier), batch)) {
     const where = `attempts at problem ${done} of ${total}`;
     if (request.signal?.aborted) throw interrupted(where);
-    const completions = await interruptedAt(where, request.signal, () =>
-      rolloutOrNull(engine, part, request),
+    const asked = await interruptedAt(where, request.signal, () =>
+      answersOf(engine, part, request),
     );
-    if (completions !== null) part.forEach((problem, i) => keep(problem, completions[i]));
-    // One problem of the batch cannot be asked. The others' answers are in the client's cache.
-    else for (const problem of part) await askAlone(engine, problem, request, keep, unasked);
+    part.forEach((problem, i) => {
+      const answer = asked[i];
+      if (typeof answer === "string") unasked.push({ problem: problem.id, reason: answer });
+      else keep(problem, answer);
+    });
     done += part.length;
     onProgress?.(done, total, mean());
   }
@@ -131,32 +133,21 @@ export async function collectAttempts(
   return { attempted: problems.flatMap(({ id }) => rows.get(id) ?? []), unasked };
 }
 
-async function rolloutOrNull(
+/** Each problem's completions, or why it cannot be asked. */
+async function answersOf(
   engine: RolloutEngine,
   problems: readonly Problem[],
   request: RolloutRequest,
-): Promise<Completion[][] | null> {
+): Promise<(Completion[] | string)[]> {
   try {
     return await engine.rollout(problems, { ...request, batch: problems.length });
   } catch (error) {
-    if (error instanceof RequestFailed) return null;
-    throw error;
-  }
-}
-
-async function askAlone(
-  engine: RolloutEngine,
-  problem: Problem,
-  request: RolloutRequest,
-  keep: (problem: Problem, completions: readonly Completion[]) => void,
-  unasked: UnaskedProblem[],
-): Promise<void> {
-  try {
-    const [completions] = await engine.rollout([problem], request);
-    keep(problem, completions);
-  } catch (error) {
-    if (!(error instanceof RequestFailed)) throw error;
-    unasked.push({ problem: problem.id, reason: error.message });
+    if (!(error instanceof SamplesFailed)) throw error;
+    // What failed has been asked as often as it may; the others' answers are in the client's cache.
+    const { reasons } = error;
+    const others = problems.filter((_problem, i) => !reasons.has(i));
+    const answered = others.length === 0 ? [] : await answersOf(engine, others, request);
+    return problems.map((_problem, i) => reasons.get(i) ?? (answered.shift() as Completion[]));
   }
 }
 

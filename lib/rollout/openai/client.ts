@@ -47,6 +47,8 @@ export interface ClientOptions {
   prices?: Prices;
   /** Holds for everything that is in the cache's folder, earlier processes' calls included. */
   budget?: Budget;
+  /** Hears of every attempt that is to be repeated, in the server's words; while that goes on nothing else is heard of it. */
+  onRetry?: (message: string, waitMs: number) => void;
   /** Newer models of OpenAI call it `max_completion_tokens`. */
   maxTokensField?: "max_tokens" | "max_completion_tokens";
 }
@@ -93,6 +95,11 @@ export class RequestFailed extends LabError {
 
 /** A server that asks for a longer wait than this is not available. */
 const LONGEST_WAIT_MS = 600_000;
+/**
+ * Requests in a row that failed as often as they may, none answered between them: then nobody is there, and a hundred thousand more
+ * would take days to learn the same, and cost what a server charges for replies that are none.
+ */
+const DOWN_AFTER = 8;
 
 /** @throws LabError when an option or the environment lacks something */
 export function createChatClient(options: ClientOptions): ChatClient {
@@ -127,6 +134,8 @@ export function createChatClient(options: ClientOptions): ChatClient {
   let reserved: Usage = { promptTokens: 0, completionTokens: 0 };
   let pausedUntil = 0;
   let closed: LabError | undefined;
+  let failedInRow = 0;
+  let down: LabError | undefined;
 
   const keyOf = (request: ChatRequest): string =>
     contentHash(
@@ -166,7 +175,7 @@ export function createChatClient(options: ClientOptions): ChatClient {
     const expected = await estimateUsage(request);
     for (let made = 1; ; made++) {
       await waitUntil(() => pausedUntil, signal);
-      if (closed !== undefined) throw closed;
+      if (closed !== undefined || down !== undefined) throw (closed ?? down) as LabError;
       const release = reserve(expected);
       let outcome: Outcome;
       try {
@@ -177,7 +186,10 @@ export function createChatClient(options: ClientOptions): ChatClient {
       let failure = outcome;
       if (outcome.kind === "answer") {
         const reply = readReply(outcome.body, expected);
-        if (reply !== null) return reply;
+        if (reply !== null) {
+          failedInRow = 0;
+          return reply;
+        }
         failure = { kind: "again", message: "the reply holds no message", lost: true };
       }
       if (failure.kind === "fatal") {
@@ -191,6 +203,10 @@ export function createChatClient(options: ClientOptions): ChatClient {
       }
       const tooLong = failure.kind === "again" && (failure.waitMs ?? 0) > LONGEST_WAIT_MS;
       if (failure.kind !== "again" || made >= attempts || tooLong) {
+        if (failure.kind === "again" && ++failedInRow >= DOWN_AFTER) {
+          down ??= downFault(base, message);
+          throw down;
+        }
         const times = made === 1 ? "" : ` after ${made} attempts`;
         throw new RequestFailed(
           fault("complete", `${base} did not answer${times} (${message})`, {
@@ -204,6 +220,7 @@ export function createChatClient(options: ClientOptions): ChatClient {
         baseMs: retryBaseMs,
         chance: Math.random(),
       });
+      options.onRetry?.(message, wait);
       // A limit is the account's, not the request's: everybody waits.
       if (failure.limited) pausedUntil = Math.max(pausedUntil, Date.now() + wait);
       else await pause(wait, signal);
@@ -221,6 +238,8 @@ export function createChatClient(options: ClientOptions): ChatClient {
         counts.cached++;
         return { ...found, cached: true };
       }
+      // Whoever asks again after everything has come to rest may have started the server meanwhile.
+      if (down !== undefined && underWay.size === 0) [down, failedInRow] = [undefined, 0];
       // Whoever asks the same while it is under way gets the same reply, which is paid once.
       const running =
         underWay.get(id) ??
@@ -299,6 +318,16 @@ function serverFault(
       ? `whether ${variable} holds the right key, and the model's name`
       : `a key in ${variable}`,
   });
+}
+
+function downFault(base: string, message: string): LabError {
+  return fault(
+    "complete",
+    `${base} has answered none of the last ${DOWN_AFTER} requests (${message})`,
+    {
+      try: "the server's log, then again; what was answered before is in the cache",
+    },
+  );
 }
 
 function budgetReached(

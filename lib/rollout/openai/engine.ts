@@ -16,11 +16,22 @@ export interface OpenAiEngineOptions {
   extra?: Readonly<Record<string, unknown>>;
 }
 
+/** Some problems' samples failed. */
+export class SamplesFailed extends RequestFailed {
+  constructor(
+    message: string,
+    /** Why, by the problem's place in the batch; all others are answered, and in the client's cache. */
+    readonly reasons: ReadonlyMap<number, string>,
+  ) {
+    super(message);
+  }
+}
+
 /**
  * An engine whose completions have text and a token count, but no token ids and no log-probabilities: enough to judge, not to train
  * on. Every sample is a request of its own, so that a group that was cut short goes on at its next sample.
  *
- * `rollout` answers what can be answered before it throws RequestFailed; asked again, it pays for the rest only.
+ * `rollout` answers what can be answered before it throws SamplesFailed; asked again, it pays for the rest only.
  */
 export function createOpenAiEngine(
   client: ChatClient,
@@ -35,7 +46,8 @@ export function createOpenAiEngine(
       const tasks = problems.flatMap((_problem, at) =>
         Array.from({ length: group }, (_unused, member) => ({ at, member })),
       );
-      const failed: RequestFailed[] = [];
+      const failed: string[] = [];
+      const reasons = new Map<number, string>();
       let stop: unknown;
       let done = 0;
       // Twice as many as the client lets through: the next ones' pictures are read while those wait.
@@ -52,14 +64,16 @@ export function createOpenAiEngine(
           };
           if (--missing[at] === 0) onProgress?.(++done, problems.length);
         } catch (error) {
-          if (error instanceof RequestFailed) failed.push(error);
-          else stop ??= error;
+          if (!(error instanceof RequestFailed)) return void (stop ??= error);
+          failed.push(error.message);
+          reasons.set(at, reasons.get(at) ?? error.message);
         }
       });
       if (stop !== undefined) throw stop;
       if (failed.length > 0) {
-        throw new RequestFailed(
-          `${failed.length} of ${tasks.length} samples failed. The first: ${failed[0].message}`,
+        throw new SamplesFailed(
+          `${failed.length} of ${tasks.length} samples failed. The first: ${failed[0]}`,
+          reasons,
         );
       }
       return completions;

@@ -43,7 +43,7 @@ export function serverAddress(given: string | undefined): string {
   const address = given ?? process.env.OPENAI_BASE_URL ?? "";
   if (address === "") {
     throw fault("createChatClient", "no server is named", {
-      try: "baseUrl: 'http://127.0.0.1:8000/v1', or OPENAI_BASE_URL in the environment",
+      try: "baseUrl: 'http://127.0.0.1:8000/v1' (--base-url of a command), or OPENAI_BASE_URL in the environment",
     });
   }
   let url: URL | null = null;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { Interrupted } from "../../../lib/engine/interrupt";
@@ -184,6 +185,48 @@ describe("the chat client", function () {
       }
       assert.equal(server.asked.length, 1);
     }
+  });
+
+  it("takes a server that answers nobody for down, and tries again when everything has come to rest", async () => {
+    for (const spoil of [
+      (response: ServerResponse) => sendJson(response, 500, {}),
+      (response: ServerResponse) => void response.writeHead(200).end("<html>"),
+    ]) {
+      server.asked.length = 0;
+      server.behave = (_asked, response) => spoil(response);
+      const heard: string[] = [];
+      const asking = client({
+        ...{ concurrency: 4, attempts: 2 },
+        onRetry: (message) => heard.push(message),
+      });
+      const results = await Promise.allSettled(texts(40).map((text) => asking.complete(ask(text))));
+      const reasons = results.map((result) =>
+        result.status === "rejected" ? result.reason : null,
+      );
+      const alone = reasons.filter((reason) => reason instanceof RequestFailed).length;
+      const stopped = reasons.filter(
+        (reason) => reason instanceof LabError && !(reason instanceof RequestFailed),
+      );
+      assert.deepEqual([alone, stopped.length], [7, 33]);
+      assert.match(stopped[0].message, /none of the last 8 requests/);
+      assert.ok(server.asked.length <= 2 * (8 + 4), `${server.asked.length} requests`);
+      assert.equal(heard.length, asking.totals().retries);
+      assert.match(heard[0], /status 500|<html>/);
+      server.behave = echo;
+      assert.equal((await asking.complete(ask("back"))).text, "back");
+    }
+  });
+
+  it("does not take single requests that fail for a server that is down", async () => {
+    server.behave = (asked, response, number) =>
+      textIn(asked.body).endsWith("0")
+        ? echo(asked, response, number)
+        : sendJson(response, 500, {});
+    const asking = client({ concurrency: 1, attempts: 1 });
+    const some = Array.from({ length: 36 }, (_unused, i) => `${i}/${i % 6}`);
+    const results = await Promise.allSettled(some.map((text) => asking.complete(ask(text))));
+    assert.equal(results.filter(({ status }) => status === "fulfilled").length, 6);
+    assert.equal(server.asked.length, 36);
   });
 
   it("stops before the budget is passed, also after a restart, and goes on with a larger one", async () => {

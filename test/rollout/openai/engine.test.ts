@@ -162,6 +162,28 @@ describe("the server engine", function () {
     assert.equal(server.asked.length, 4);
   });
 
+  it("asks for a problem that fails as often as it may and no more, whoever else is in its batch", async () => {
+    const behave = server.behave;
+    server.behave = (asked, response, number) =>
+      textIn(asked.body) === "Item 3?"
+        ? sendJson(response, 500, {})
+        : behave(asked, response, number);
+    const asking = createOpenAiEngine(
+      createChatClient({ model: "m", baseUrl: server.baseUrl, attempts: 2, retryBaseMs: 1 }),
+    );
+    const file = join(folder, "failing.jsonl");
+    const { unasked, attempted } = await collectAttempts(asking, problems, {
+      ...{ ...request, group: 1, file },
+    });
+    assert.deepEqual(
+      unasked.map(({ problem }) => problem),
+      ["p3"],
+    );
+    assert.match(unasked[0].reason, /after 2 attempts \(status 500\)/);
+    assert.equal(attempted.length, 5);
+    assert.equal(server.asked.length, 5 + 2);
+  });
+
   it("is a command: an estimate first, then attempts on disk, and a second run that asks nothing", async () => {
     const [input, out] = [join(folder, "problems.jsonl"), join(folder, "attempts.jsonl")];
     writeJsonl(input, problems);
