@@ -43,7 +43,9 @@ export async function tableFigureBundle(figure: TableFigure): Promise<MimeBundle
     });
   }
   const svg = Buffer.from(renderTable(figure));
-  const png = await sharp(svg, { density: 90 }).png({ compressionLevel: 9, palette: true, colours: 4 }).toBuffer();
+  const png = await sharp(svg, { density: 90 })
+    .png({ compressionLevel: 9, palette: true, colours: 4, dither: 0 })
+    .toBuffer();
   return {
     [PLOTLY_MIME]: plotlyTable(figure),
     "image/png": png.toString("base64"),
