@@ -1,5 +1,5 @@
 // Python's part of set-up: one virtual environment for JupyterLab and for libtensorflow.
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import {
   StepFailure,
@@ -72,7 +72,7 @@ export const python = {
   },
   async make() {
     const moved = (readJson(stampFile)?.root ?? root) !== root;
-    if (moved || venvVersion() === undefined) await makeVenv();
+    if (moved || venvVersion() === undefined) await makeVenv({ moved });
     rmSync(stampFile, { force: true });
     await pipInstall("requirements.txt");
     writeStamp(stampFile, stamp());
@@ -80,12 +80,24 @@ export const python = {
   },
 };
 
-async function makeVenv() {
+/**
+ * Takes away what lies where an environment is to be made. What a link leads to is never touched: it may be another
+ * clone's environment, of which the link alone is taken away, or a place on another disk, which is made use of.
+ * @param {string} folder @param {{moved: boolean}} of whether the environment there was made for another clone
+ */
+export function clearEnvironment(folder, { moved }) {
+  const isLink = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink();
+  if (!isLink) rmSync(folder, { recursive: true, force: true });
+  else if (moved || !existsSync(folder)) unlinkSync(folder);
+}
+
+async function makeVenv({ moved }) {
   const { command, reason } = findPython();
   if (command === undefined) {
     throw new Without(`${reason}. No notebooks, no libtensorflow; tests and \`srpo\` work`);
   }
-  const { code, output } = await run(command, ["-m", "venv", "--clear", venv]);
+  clearEnvironment(venv, { moved });
+  const { code, output } = await run(command, ["-m", "venv", venv]);
   if (code === 0) return;
   throw new StepFailure(`${command} -m venv failed`, {
     output: lastLines(output),

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "./jupyter";
@@ -15,7 +25,8 @@ const script = (path: string): unknown => require(join(root, "kernels", path));
 const { packagesDiffer } = script("steps/packages.mjs") as {
   packagesDiffer(wanted: Lock, installed?: Lock, exists?: (path: string) => boolean): boolean;
 };
-const { findPython } = script("steps/python.mjs") as {
+const { clearEnvironment, findPython } = script("steps/python.mjs") as {
+  clearEnvironment(folder: string, of: { moved: boolean }): void;
   findPython(probe: Probe): { command?: string; version?: string; reason?: string };
 };
 const { nodeTooOld } = script("setup.mjs") as { nodeTooOld(version: string): string | undefined };
@@ -75,6 +86,26 @@ describe("kernels/setup", () => {
     assert.equal(machine({ python3: "3.14\nvenv" }).command, "python3");
     assert.match(machine({ python3: "3.12" }).reason ?? "", /apt install python3\.12-venv/);
     assert.match(machine({ python: "2.7" }).reason ?? "", /no Python 3\.10/);
+  });
+
+  it("clears an environment of its own, and never what a link leads to", () => {
+    const theirs = join(folder, "theirs");
+    const link = join(folder, "link");
+    const own = join(folder, "own");
+    for (const made of [theirs, own]) mkdirSync(made);
+    writeFileSync(join(theirs, "package"), "");
+    clearEnvironment(join(folder, "none"), { moved: false });
+    clearEnvironment(own, { moved: false });
+    assert.equal(existsSync(own), false);
+    symlinkSync(theirs, link);
+    clearEnvironment(link, { moved: false });
+    assert.equal(existsSync(link), true, "the user keeps it elsewhere");
+    clearEnvironment(link, { moved: true });
+    assert.equal(existsSync(link), false);
+    symlinkSync(join(folder, "gone"), link);
+    clearEnvironment(link, { moved: false });
+    assert.throws(() => readlinkSync(link), "a link that leads nowhere");
+    assert.deepEqual(readdirSync(theirs), ["package"]);
   });
 
   it("refuses a Node that is too old, with the version it needs", () => {
