@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { needJupyter, root } from "../kernels/jupyter";
+import { needJupyter, notebookOf, root } from "../kernels/jupyter";
 import {
   findChromium,
   lowestContrast,
@@ -34,6 +34,15 @@ interface Notebook {
 const STEPS = 10;
 /** What the copy keeps of notebook 3: what runs here, a table, the cold start, the training. */
 const KEPT = ["3001", "3003", "3019", "3021"];
+
+/** Small things that a person does. */
+const CELLS = [
+  'import { loadSpec } from "srpo-lab";',
+  '`Hello ${await input("Name? ")}`',
+  "loadSpec",
+  "for (let i = 0; i < 10_000; i++) console.log(`line ${i}`);",
+  'console.log("before"); clearOutput({ wait: true }); console.log("after");',
+];
 
 const code = (id: string, source: string, outputs: object[] = []): Cell => ({
   ...{ cell_type: "code", id, metadata: {}, source, outputs, execution_count: null },
@@ -92,6 +101,7 @@ describe("JupyterLab in Chromium", function () {
     const notebooks = join(folder, "notebooks");
     mkdirSync(notebooks);
     writeFileSync(join(notebooks, "short.ipynb"), JSON.stringify(shortened()));
+    writeFileSync(join(notebooks, "cells.ipynb"), notebookOf(CELLS));
     writeFileSync(join(notebooks, "saved.ipynb"), JSON.stringify(saved()));
     writeFileSync(
       join(notebooks, "words.ts"),
@@ -169,6 +179,47 @@ describe("JupyterLab in Chromium", function () {
     // The graph takes the place of the picture under the mouse, and it may lie there already.
     await figures.first().dispatchEvent("mouseenter");
     await page.locator(".jp-RenderedPlotly .plot-container").first().waitFor();
+  });
+
+  it("asks a question, explains a name, completes it, prints ten thousand lines, and clears", async () => {
+    const { page, cell, run, start } = await openNotebook(browser as Browser, lab, "cells.ipynb");
+    await run(0);
+    const { ended } = await start(1);
+    const question = cell(1).locator(".jp-Stdin-input");
+    await question.fill("Ada");
+    await question.press("Enter");
+    await ended;
+    assert.match((await cell(1).locator(".jp-OutputArea").textContent()) ?? "", /'Hello Ada'/);
+
+    const editor = cell(2).locator(".cm-content");
+    await editor.click();
+    await page.keyboard.press("End");
+    await page.keyboard.press("Shift+Tab");
+    await page.locator(".jp-Tooltip", { hasText: "A preset with changes" }).waitFor();
+    // A click puts the explanation away.
+    await editor.click();
+    await page.keyboard.press("End");
+    await page.keyboard.type("().grp");
+    await page.keyboard.press("Tab");
+    await page.locator(".jp-Completer-item", { hasText: "grpo" }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(
+      (element) => element?.textContent === "loadSpec().grpo",
+      await editor.elementHandle(),
+    );
+
+    await run(3);
+    const lines = cell(3).locator(".jp-OutputArea-output");
+    await lines.getByText("line 9999").waitFor({ state: "attached" });
+    const saved = page.waitForResponse(
+      (response) => response.request().method() === "PUT" && response.url().includes("cells.ipynb"),
+    );
+    await page.keyboard.press("Control+s");
+    await saved;
+    const file = readFileSync(join(folder, "notebooks", "cells.ipynb"), "utf8");
+    assert.equal(file.match(/"line \d+\\n"/g)?.length, 10_000, "none is lost in the file");
+    await run(4);
+    assert.equal(await cell(4).locator(".jp-OutputArea-output").textContent(), "after\n");
   });
 
   it("trains in a cell: live in place, stopped, gone on with, interactive at the end", async () => {
