@@ -8,6 +8,10 @@ import { frame, frameReader } from "../frames.mjs";
 const program = fileURLToPath(new URL("../session/main.mjs", import.meta.url));
 const KEPT_STDERR = 20_000;
 const STDERR_LINES = 5;
+/** How long a dead process's streams are waited for: programs that its cells have started may hold them for hours. */
+const LAST_WORDS_MS = 300;
+/** What Node says at its end, because the watchdog is a debugger to it. */
+const DEBUGGER_LEAVES = "Waiting for the debugger to disconnect...\n";
 const V8_DIES = /<--- Last few GCs|FATAL ERROR:/;
 
 /**
@@ -34,10 +38,10 @@ export function createSession({ root, onEvent, onDeath }) {
     for (const [name, stream] of Object.entries({ stdout: out, stderr: err })) {
       const decoder = new StringDecoder("utf8");
       stream.on("data", (chunk) => {
-        const text = decoder.write(chunk);
+        const text = decoder.write(chunk).replace(DEBUGGER_LEAVES, "");
         if (name === "stderr") errors = (errors + text).slice(-KEPT_STDERR);
         // V8's last words are for the report alone.
-        if (!V8_DIES.test(errors)) onEvent({ type: "stream", name, text });
+        if (text !== "" && !V8_DIES.test(errors)) onEvent({ type: "stream", name, text });
       });
     }
     const read = frameReader((event) => {
@@ -46,13 +50,17 @@ export function createSession({ root, onEvent, onDeath }) {
     });
     events.on("data", read);
     orders.on("error", () => {});
-    child.on("close", (code, signal) => {
-      if (closed) return;
+    let ended = false;
+    const end = (code, signal) => {
+      if (closed || ended) return;
+      ended = true;
       // One that dies at its start would do so for ever: it is started again when a cell wants it.
       if (Date.now() - began > 1000 || exit !== undefined) start();
       else child = undefined;
       onDeath(explain({ code, signal, exit, errors }));
-    });
+    };
+    child.on("close", end);
+    child.on("exit", (code, signal) => setTimeout(end, LAST_WORDS_MS, code, signal));
   }
   start();
 

@@ -136,6 +136,20 @@ describe("kernels: what cells show", () => {
     assert.equal((await bundle("1 + 1"))["text/plain"], "2");
   });
 
+  it("does not wait for the programs of a process that died", async () => {
+    const { error, seconds, stdout } = await session.run(
+      `import { spawn } from "node:child_process";
+       const { pid } = spawn("sleep", ["30"], { stdio: "inherit" });
+       console.log(pid);
+       await new Promise((resolve) => setTimeout(resolve, 100));
+       process.abort();`,
+    );
+    process.kill(Number(stdout));
+    assert.match(plain(error), /SIGABRT/);
+    assert.ok(seconds < 20, `${seconds} s`);
+    assert.equal((await bundle("1 + 1"))["text/plain"], "2");
+  });
+
   it("tells an out-of-memory abort from others", async () => {
     const small = await openSession({ NODE_OPTIONS: "--max-old-space-size=400" });
     const { error } = await small.run(
