@@ -10,6 +10,18 @@ const FINE_IN_CELLS = new Set([
   80007,
 ]);
 const MAX_DIAGNOSTICS = 10;
+const CANNOT_FIND_NAME = 2304;
+
+/** What people who come from Python write, and what does it here. */
+const INSTEAD = new Map(
+  Object.entries({
+    "%": "Magics are IPython's. A cell's time: console.time() before and console.timeEnd() after.",
+    "!": 'A shell\'s command: import { execSync } from "node:child_process"; then String(execSync("ls")).',
+    print: "Here it is console.log(…), or display(…) for a table or a picture.",
+    help: "Here it is the name with a question mark behind it, loadSpec?, or Shift+Tab on it.",
+    len: "Here it is x.length.",
+  }),
+);
 
 /**
  * @param {typeof import("typescript")} ts
@@ -76,6 +88,8 @@ export function createNotebook(ts, { root, folder }) {
         const at = { source: other.text, offset: 0, name: relative(root, other.fileName) };
         found.push(...problems(made, other).map((error) => diagnostic(ts, error, at)));
       }
+      const foreign = INSTEAD.get(/^\s*([%!])[\w%!]/.exec(source)?.[1]);
+      if (found.length > 0 && foreign !== undefined) found[0].lines.push(foreign);
       if (found.length > 0) return { errors: found };
       edited.accept();
       const output = {};
@@ -142,6 +156,8 @@ function diagnostic(ts, error, { source, offset, name }) {
   const start = Math.max(0, Math.min(source.length, (error.start ?? 0) - offset));
   const before = source.slice(0, start).split("\n");
   const [line, column] = [before.length, before.at(-1).length + 1];
+  const word = source.slice(start, start + error.length);
+  const instead = error.code === CANNOT_FIND_NAME ? INSTEAD.get(word) : undefined;
   return {
     message: `${name === undefined ? "" : `${name}:`}${line}:${column} - ${message}`,
     code: `TS${error.code}`,
@@ -149,6 +165,7 @@ function diagnostic(ts, error, { source, offset, name }) {
       `${red(bold(`TS${error.code}`))}: ${message}`,
       gray(`  at ${name === undefined ? "" : `${name}, `}line ${line}, column ${column}`),
       ...codeFrame(source, line, column),
+      ...(instead === undefined ? [] : [instead]),
     ],
   };
 }

@@ -23,6 +23,14 @@ export function declaredNames(ts, file) {
       if (!ts.isOmittedExpression(element)) addPattern(element.name, kind, node);
     }
   };
+  /** `var` in a block or a loop belongs to the whole cell. */
+  const addHoisted = (node) => {
+    if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isModuleDeclaration(node)) return;
+    if (isVarList(ts, node)) {
+      for (const { name } of node.declarations) addPattern(name, "let", node);
+    }
+    ts.forEachChild(node, addHoisted);
+  };
   for (const node of file.statements) {
     if (ts.isVariableStatement(node)) {
       const kind = node.declarationList.flags & ts.NodeFlags.Const ? "const" : "let";
@@ -35,10 +43,13 @@ export function declaredNames(ts, file) {
       else for (const one of namedBindings?.elements ?? []) add(one.name, "other", node);
     } else if (isNamed(ts, node) && node.name !== undefined && ts.isIdentifier(node.name)) {
       add(node.name, ts.isFunctionDeclaration(node) ? "const" : "other", node);
-    }
+    } else addHoisted(node);
   }
   return names;
 }
+
+const isVarList = (ts, node) =>
+  ts.isVariableDeclarationList(node) && (node.flags & ts.NodeFlags.BlockScoped) === 0;
 
 const isNamed = (ts, node) =>
   ts.isFunctionDeclaration(node) ||
@@ -74,8 +85,6 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
     const at = (made, node) => ts.setOriginalNode(ts.setTextRange(made, node), node);
     const property = (name) => f.createPropertyAccessExpression(f.createIdentifier(CELLS), name);
     const shareOf = (node) => at(property(node.text), node);
-    const assign = (target, value) =>
-      f.createExpressionStatement(f.createAssignment(target, value));
     const call = (object, method, args) =>
       f.createCallExpression(
         f.createPropertyAccessExpression(f.createIdentifier(object), method),
@@ -94,6 +103,12 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
       if (ts.isIdentifier(node))
         return isReference(ts, node) && isShared(node) ? shareOf(node) : node;
       if (ts.isShorthandPropertyAssignment(node)) return visitShorthand(node);
+      if (isHoisted(node)) return visitHoisted(node);
+      if (ts.isVariableStatement(node)) {
+        const list = visit(node.declarationList);
+        if (list === undefined) return at(f.createEmptyStatement(), node);
+        if (ts.isExpression(list)) return at(f.createExpressionStatement(list), node);
+      }
       const callee = ts.isCallExpression(node) ? node.expression : node.tag;
       if (callee !== undefined && ts.isIdentifier(callee) && isShared(callee)) {
         const rest = ts.visitEachChild(
@@ -129,6 +144,26 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
         return at(f.createForOfStatement(awaitModifier, initializer, each, statement), node);
       }
       return ts.visitEachChild(node, visit, context);
+    };
+
+    /** Whether a list of `var` belongs to the cell, rather than to a function in it. */
+    const isHoisted = (node) => {
+      if (!isVarList(ts, node)) return false;
+      let [{ name }] = node.declarations;
+      while (name !== undefined && !ts.isIdentifier(name)) {
+        name = name.elements.find((element) => !ts.isOmittedExpression(element))?.name;
+      }
+      return name !== undefined && shared.has(checker.getSymbolAtLocation(name));
+    };
+
+    /** `var` in a block or at the head of a loop as an expression; undefined where nothing is assigned. */
+    const visitHoisted = (node) => {
+      const isTarget = ts.isForOfStatement(node.parent) || ts.isForInStatement(node.parent);
+      if (isTarget) return target(node.declarations[0].name);
+      return node.declarations
+        .filter(({ initializer }) => initializer !== undefined)
+        .map(assignment)
+        .reduce((all, one) => (all === undefined ? one : f.createComma(all, one)), undefined);
     };
 
     const visitShorthand = (node) => {
@@ -185,14 +220,16 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
       return f.createPropertyAccessExpression(f.createParenthesizedExpression(holder), name.text);
     };
 
+    const assignment = ({ name, initializer }) => {
+      if (!ts.isIdentifier(name)) return f.createAssignment(target(name), visit(initializer));
+      const value = initializer === undefined ? f.createVoidZero() : named(name, initializer);
+      return f.createAssignment(shareOf(name), value);
+    };
+
     const variables = (node) =>
-      node.declarationList.declarations.map((declaration) => {
-        const { name, initializer } = declaration;
-        if (!ts.isIdentifier(name))
-          return at(assign(target(name), visit(initializer)), declaration);
-        const value = initializer === undefined ? f.createVoidZero() : named(name, initializer);
-        return at(assign(shareOf(name), value), declaration);
-      });
+      node.declarationList.declarations.map((declaration) =>
+        at(f.createExpressionStatement(assignment(declaration)), declaration),
+      );
 
     const imported = (node) => {
       const clause = node.importClause;
@@ -257,7 +294,9 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
           : hasValue(ts, checker, node);
         if (name === undefined || !ts.isIdentifier(name) || !isValue) continue;
         // Functions are there from the start, as everywhere in JavaScript.
-        const share = assign(property(name.text), f.createIdentifier(name.text));
+        const share = f.createExpressionStatement(
+          f.createAssignment(property(name.text), f.createIdentifier(name.text)),
+        );
         (ts.isFunctionDeclaration(node) ? first : body).push(share);
       } else if (ts.isExportAssignment(node)) {
         body.push(at(f.createExpressionStatement(visit(node.expression)), node));

@@ -72,6 +72,20 @@ describe("kernels/kernel", () => {
       );
     });
 
+    it("give `var` to the whole cell, and to later ones, from blocks and loops as well", async () => {
+      assert.equal(
+        await value(`
+          for (var i = 0, unset; i < 3; i++) { var last = i * 2; var { deep = 5, o: { p } } = { o: { p: i } } as any; }
+          if (i > 0) var alone = 1; else var never = 2;
+          for (var word of ["a", "b"]); for (var key in { k: 1 });
+          for (var [x, y] of [[1, 2]]) var inner;
+          const apart = () => { var i = 9; for (var last = 7; false;); return i + last; };
+          JSON.stringify([i, last, deep, p, alone, never, word, key, x, y, apart(), unset, inner])`),
+        `'[3,4,5,2,1,null,"b","k",1,2,16,null,null]'`,
+      );
+      assert.equal(await value("i + last + word"), "'7b'");
+    });
+
     it("are checked, with every message at its line", async () => {
       const { status, error } = await session.run('let n: number = 1;\nn = "text";\nmissing();');
       assert.equal(status, "error");
@@ -79,6 +93,20 @@ describe("kernels/kernel", () => {
       assert.match(text, /TS2322: Type 'string' is not assignable to type 'number'/);
       assert.match(text, /> 2 \| n = "text";\n +\| \^/);
       assert.match(text, /> 3 \| missing\(\);/);
+    });
+
+    it("say to people from Python what does it here", async () => {
+      for (const [code, instead] of [
+        ["print(1)", /console\.log/],
+        ["%time 1 + 1", /console\.time/],
+        ["!ls -l", /execSync/],
+        ["help(Math)", /question mark/],
+      ] as const) {
+        const { error } = await session.run(code);
+        assert.match(plain(error), /^TS\d+: [^]*> 1 \|/);
+        assert.match(plain(error), instead);
+      }
+      assert.equal(await value("!true"), "false");
     });
 
     it("are strict where they ask for it", async () => {
