@@ -83,7 +83,7 @@ export function openLedger(
 
 /** The next number in [0, 1) of each row's own stream, cut to float32's 24 bits because rounding could make it 1. */
 export function nextUniforms({ streams }: Ledger, rows: readonly number[]): Float32Array {
-  return Float32Array.from(rows, (row) => Math.floor(streams[row].next() * 2 ** 24) / 2 ** 24);
+  return new Float32Array(rows.map((row) => Math.floor(streams[row].next() * 2 ** 24) / 2 ** 24));
 }
 
 /**

@@ -98,9 +98,10 @@ export function createSlotSampler(
     first: (uniforms) => draw(ops, first, { temperature, uniforms }),
     next: (tokens, positions, uniforms) => {
       if (written === blocks * LANES) grow();
-      const places = slots.flatMap((slot, i) => {
+      const places = new Int32Array(5 * slots.length);
+      slots.forEach((slot, i) => {
         const prompt = Math.floor(slot / group);
-        return [slot, prompt, batch.promptLengths[prompt], written, positions[i]];
+        places.set([slot, prompt, promptLengths[prompt], written, positions[i]], 5 * i);
       });
       written++;
       const drawn = tf.tidy(() =>

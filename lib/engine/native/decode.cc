@@ -80,13 +80,17 @@ void PackPrompts(void*, TF_OpKernelContext* context) {
 }
 
 // Scores of B blocks of 16 keys, `stride` apart, under H query heads, `d` apart.
+// @param ahead from each key to the one that is asked for meanwhile: the next row's, which no one else would foresee
 template <int H, int B>
 inline void ScoreBlocks(const float* keys, int64_t stride, int d, const float* q, float* s,
-                        int64_t ld) {
+                        int64_t ld, int64_t ahead) {
   Vec sum[H][B] = {};
   for (int j = 0; j < d; j++) {
     Vec key[B];
-    for (int b = 0; b < B; b++) key[b] = Load(keys + b * stride + j * W);
+    for (int b = 0; b < B; b++) {
+      key[b] = Load(keys + b * stride + j * W);
+      PrefetchFar(keys + b * stride + j * W + ahead, W);
+    }
     for (int h = 0; h < H; h++) {
       for (int b = 0; b < B; b++) sum[h][b] += q[h * d + j] * key[b];
     }
@@ -99,20 +103,20 @@ inline void ScoreBlocks(const float* keys, int64_t stride, int d, const float* q
 // Scores of `count` cached keys; whole blocks, what lies beyond `count` has no meaning.
 template <int H>
 inline void Scores(const Cache& cache, int row, int kv, int count, const float* q, float* s,
-                   int64_t ld) {
+                   int64_t ld, int64_t ahead) {
   const float* keys = cache.keys(row, kv);
   const int64_t stride = cache.stride();
   int at = 0;
   for (; at + W < count; at += 2 * W, keys += 2 * stride) {
-    ScoreBlocks<H, 2>(keys, stride, cache.d, q, s + at, ld);
+    ScoreBlocks<H, 2>(keys, stride, cache.d, q, s + at, ld, ahead);
   }
-  if (at < count) ScoreBlocks<H, 1>(keys, stride, cache.d, q, s + at, ld);
+  if (at < count) ScoreBlocks<H, 1>(keys, stride, cache.d, q, s + at, ld, ahead);
 }
 
 // Adds `count` values by their shares to components `from` to `from` + 32 of H heads.
 template <int H>
 inline void AddValues(const Cache& cache, int row, int kv, int count, int from, const float* shares,
-                      int64_t ld, Vec (&sum)[H][2]) {
+                      int64_t ld, int64_t ahead, Vec (&sum)[H][2]) {
   const int d = cache.d;
   const float* values = cache.keys(row, kv) + W * d + from;
   Vec other[H][2] = {};
@@ -120,6 +124,8 @@ inline void AddValues(const Cache& cache, int row, int kv, int count, int from, 
     // A whole block: shares beyond `count` are 0, and so is memory that was never written.
     for (int t = 0; t < W; t += 2) {
       const float *first = values + t * d, *second = first + d;
+      PrefetchFar(first + ahead, 2 * W);
+      PrefetchFar(second + ahead, 2 * W);
       for (int h = 0; h < H; h++) {
         for (int v = 0; v < 2; v++) {
           sum[h][v] += shares[h * ld + at + t] * Load(first + v * W);
@@ -133,9 +139,10 @@ inline void AddValues(const Cache& cache, int row, int kv, int count, int from, 
   }
 }
 
-// Where a row reads and writes.
+// Where a row reads and writes, and how far on in the cache the row after it does.
 struct Place {
   int slot, prompt, promptLength, written, position;
+  int64_t ahead = 0;
 };
 
 // H query heads of one key/value head, all from the prompt's and the row's own keys. @param s scratch `[H, ld]`
@@ -146,8 +153,8 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
   const float scale = 1.0f / std::sqrt(float(d));
   // Both kinds of keys come in whole blocks; what fills the blocks up must not count.
   const int start = RoundUp(length), all = start + RoundUp(count);
-  Scores<H>(prompt, at.prompt, kv, length, q, s, ld);
-  Scores<H>(own, at.slot, kv, count, q, s + start, ld);
+  Scores<H>(prompt, at.prompt, kv, length, q, s, ld, 0);
+  Scores<H>(own, at.slot, kv, count, q, s + start, ld, at.ahead);
   float inverse[H];
   for (int h = 0; h < H; h++) {
     float* scores = s + h * ld;
@@ -168,8 +175,8 @@ void Attend(const Cache& prompt, const Cache& own, const Place& at, int kv, cons
   }
   for (int j = 0; j < d; j += 2 * W) {
     Vec sum[H][2] = {};
-    AddValues<H>(prompt, at.prompt, kv, length, j, s, ld, sum);
-    AddValues<H>(own, at.slot, kv, count, j, s + start, ld, sum);
+    AddValues<H>(prompt, at.prompt, kv, length, j, s, ld, 0, sum);
+    AddValues<H>(own, at.slot, kv, count, j, s + start, ld, at.ahead, sum);
     for (int h = 0; h < H; h++) {
       for (int v = 0; v < 2; v++) Store(out + h * d + j + v * W, sum[h][v] * inverse[h]);
     }
@@ -370,7 +377,8 @@ void DecodeStep(void*, TF_OpKernelContext* context) {
         RmsNorm(count, D, stream.data(), w.inputNorm, eps, normed.data(), ldD);
         Linear(count, D, C, normed.data(), ldD, w.qkv, projected.data(), ldC, false);
         for (int i = 0; i < count; i++) {
-          const Place at = place(first + i);
+          Place at = place(first + i);
+          if (i + 1 < count) at.ahead = own.row(place(first + i + 1).slot) - own.row(at.slot);
           AttendRow(projected.data() + i * ldC, w.bias, cos + int64_t(at.position) * d,
                     sin + int64_t(at.position) * d, prompt, own, at, shape, mixed.data() + i * ldM,
                     lse.data(), scratch.data(), ldS);
