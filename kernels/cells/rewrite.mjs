@@ -104,10 +104,11 @@ export function rewriteCell(ts, checker, { from, to, resolve }) {
         return isReference(ts, node) && isShared(node) ? shareOf(node) : node;
       if (ts.isShorthandPropertyAssignment(node)) return visitShorthand(node);
       if (isHoisted(node)) return visitHoisted(node);
-      if (ts.isVariableStatement(node)) {
-        const list = visit(node.declarationList);
-        if (list === undefined) return at(f.createEmptyStatement(), node);
-        if (ts.isExpression(list)) return at(f.createExpressionStatement(list), node);
+      if (ts.isVariableStatement(node) && isHoisted(node.declarationList)) {
+        const assigned = visitHoisted(node.declarationList);
+        const made =
+          assigned === undefined ? f.createEmptyStatement() : f.createExpressionStatement(assigned);
+        return at(made, node);
       }
       const callee = ts.isCallExpression(node) ? node.expression : node.tag;
       if (callee !== undefined && ts.isIdentifier(callee) && isShared(callee)) {

@@ -34,6 +34,7 @@ export const npmStart: BenchPart = {
       const told = JSON.parse(readFileSync(join(folder, "runs/start.json"), "utf8")) as Started;
       const total = told.phases.reduce((sum, { seconds }) => sum + seconds, 0);
       const phases = [...told.phases, { phase: "all", seconds: total }];
+      const drawn = told.phases.filter(({ seconds }) => seconds >= 0.1);
       return {
         rows: phases.map(({ phase, seconds }) => ({ phase, s: seconds })),
         figures: [
@@ -43,8 +44,8 @@ export const npmStart: BenchPart = {
             x: { title: "phase" },
             y: { title: "seconds", min: 0 },
             bars: {
-              groups: told.phases.map(({ phase }) => phase),
-              series: [{ name: "npm start", values: told.phases.map(({ seconds }) => seconds) }],
+              groups: drawn.map(({ phase }) => phase.replace(/ .*|\.ipynb$/, "")),
+              series: [{ name: "npm start", values: drawn.map(({ seconds }) => seconds) }],
             },
           },
         ],
